@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+# dualwire: `make test` tests it and installs what is missing. `make help` lists the rest.
+
+VERSION := 0.1.0
+BUILD   ?= build
+PREFIX  ?= /usr
+DESTDIR ?=
+V       ?=
+WERROR  ?=
+SAN     ?=
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(SAN),)
+CFLAGS  ?= -O2 -g
+else
+CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wpointer-arith
+DEPS := liburing libmnl jansson smartcols libcap-ng
+PKG_CFLAGS := $(shell pkg-config --cflags $(DEPS) 2>/dev/null)
+LIBS       := $(shell pkg-config --libs $(DEPS) 2>/dev/null) -pthread
+ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE -DDUALWIRE_VERSION='"$(VERSION)"' $(WARN) \
+              $(if $(WERROR),-Werror) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP
+Q          := $(if $(V),,@)
+say         = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
+
+# Sources by hand, in layer order: tools -> uring -> rawstack, checked by scripts/check-layers.
+RAWSTACK_SRC := rawstack/addr.c rawstack/addr_class.c rawstack/netlink/netns.c
+URING_SRC := 
+TOOLS_SRC := 
+MAIN_SRC := 
+
+# Tests by hand too: tests/unit/test_NAME.c, tests/lab/test_NAME.c, tests/fuzz/fuzz_NAME.c.
+UNIT_TESTS := addr addr_class
+LAB_TESTS := 
+FUZZERS := addr
+TEST_SRC := tests/unit/t_main.c
+
+objects = $(1:%.c=$(BUILD)/%.o)
+LIB_OBJ := $(call objects,$(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC))
+TESTS   := $(UNIT_TESTS:%=$(BUILD)/tests/unit/test_%) $(LAB_TESTS:%=$(BUILD)/tests/lab/test_%)
+
+all: $(BUILD)/libdualwire.a ## build the library
+
+test: ## install what is missing, build and run all tests, also under sanitizers and fuzzers
+	@scripts/setup test
+	@$(MAKE) --no-print-directory run-tests
+
+run-tests:
+	@$(MAKE) --no-print-directory -j2 WERROR=1 all tests
+	@$(MAKE) --no-print-directory -j2 WERROR=1 SAN=1 BUILD=$(BUILD)/san all tests
+	@$(MAKE) --no-print-directory -j2 fuzzers
+	@BUILD=$(BUILD) scripts/test-all $(TESTS:$(BUILD)/%=%) -- $(FUZZERS)
+
+check: ## formatting, both compilers, clang-tidy, cppcheck, shellcheck, layers, sizes
+	@scripts/setup check
+	@scripts/check-all $(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC) $(MAIN_SRC)
+
+fuzz: ## run the fuzzers until stopped: make fuzz FUZZ=frame FUZZ_SECONDS=600
+	@$(MAKE) --no-print-directory fuzzers
+	@BUILD=$(BUILD) scripts/fuzz $(or $(FUZZ_SECONDS),600) $(or $(FUZZ),$(FUZZERS))
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD)
+
+tests: $(TESTS)
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
+
+$(BUILD)/libdualwire.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/libtest.a: $(call objects,$(TEST_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/unit/t_main.o $(BUILD)/libtest.a $(BUILD)/libdualwire.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcriterion
+
+$(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Fuzzers are clang's; every source of the library is instrumented, so they have objects of their own.
+FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_OBJ   := $(RAWSTACK_SRC:%.c=$(BUILD)/fuzz/%.o)
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
+	$(call say,LD,$@)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+
+$(BUILD)/fuzz/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(ALL_CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
+
+.PHONY: all test run-tests check fuzz help clean tests fuzzers
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
