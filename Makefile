@@ -27,15 +27,17 @@ Q          := $(if $(V),,@)
 say         = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 # Sources by hand, in layer order: tools -> uring -> rawstack, checked by scripts/check-layers.
-RAWSTACK_SRC := rawstack/addr.c rawstack/addr_class.c rawstack/netlink/netns.c
+RAWSTACK_SRC := rawstack/addr.c rawstack/addr_class.c rawstack/wire/csum.c rawstack/wire/eth.c rawstack/wire/ipv4.c \
+	rawstack/wire/ipv6.c rawstack/wire/icmp.c rawstack/wire/udp.c rawstack/wire/tcp.c \
+	rawstack/wire/frame.c rawstack/wire/frame_print.c rawstack/wire/build.c rawstack/netlink/netns.c
 URING_SRC := 
 TOOLS_SRC := 
 MAIN_SRC := 
 
 # Tests by hand too: tests/unit/test_NAME.c, tests/lab/test_NAME.c, tests/fuzz/fuzz_NAME.c.
-UNIT_TESTS := addr addr_class
+UNIT_TESTS := addr addr_class wire frame
 LAB_TESTS := 
-FUZZERS := addr
+FUZZERS := addr frame
 TEST_SRC := tests/unit/t_main.c
 
 objects = $(1:%.c=$(BUILD)/%.o)
@@ -69,7 +71,7 @@ clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
 tests: $(TESTS)
-fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%) $(BUILD)/fuzz/seed_frame
 
 $(BUILD)/libdualwire.a: $(LIB_OBJ)
 	$(call say,AR,$@)
@@ -95,6 +97,12 @@ FUZZ_OBJ   := $(RAWSTACK_SRC:%.c=$(BUILD)/fuzz/%.o)
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
 	$(call say,LD,$@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+
+# Writes the seeds of tests/fuzz/corpus/frame anew: build/fuzz/seed_frame DIRECTORY
+$(BUILD)/fuzz/seed_frame: $(BUILD)/tests/fuzz/seed_frame.o $(BUILD)/libdualwire.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/fuzz/%.o: %.c
 	$(call say,CC,$<)
