@@ -30,16 +30,17 @@ say         = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 RAWSTACK_SRC := rawstack/addr.c rawstack/addr_class.c rawstack/wire/csum.c rawstack/wire/eth.c rawstack/wire/ipv4.c \
 	rawstack/wire/ipv6.c rawstack/wire/icmp.c rawstack/wire/udp.c rawstack/wire/tcp.c \
 	rawstack/wire/frame.c rawstack/wire/frame_print.c rawstack/wire/build.c rawstack/netlink/netns.c \
-	rawstack/netlink/nl.c rawstack/netlink/lab.c rawstack/netlink/sockdiag.c
+	rawstack/netlink/nl.c rawstack/netlink/lab.c rawstack/netlink/sockdiag.c rawstack/capture/filter.c \
+	rawstack/capture/ring.c rawstack/capture/tap.c
 URING_SRC := 
 TOOLS_SRC := 
 MAIN_SRC := 
 
 # Tests by hand too: tests/unit/test_NAME.c, tests/lab/test_NAME.c, tests/fuzz/fuzz_NAME.c.
-UNIT_TESTS := addr addr_class wire frame netlink sockdiag
+UNIT_TESTS := addr addr_class wire frame filter netlink sockdiag ring tap
 LAB_TESTS := 
 FUZZERS := addr frame
-TEST_SRC := tests/unit/t_main.c tests/unit/t_lab.c
+TEST_SRC := tests/unit/t_main.c tests/unit/t_net.c tests/unit/t_lab.c tests/unit/bpf_interp.c
 
 objects = $(1:%.c=$(BUILD)/%.o)
 LIB_OBJ := $(call objects,$(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC))
