@@ -32,12 +32,14 @@ RAWSTACK_SRC := rawstack/addr.c rawstack/addr_class.c rawstack/wire/csum.c rawst
 	rawstack/wire/frame.c rawstack/wire/frame_print.c rawstack/wire/build.c rawstack/netlink/netns.c \
 	rawstack/netlink/nl.c rawstack/netlink/lab.c rawstack/netlink/sockdiag.c rawstack/capture/filter.c \
 	rawstack/capture/ring.c rawstack/capture/tap.c
-URING_SRC := 
+URING_SRC := uring/sockopt.c uring/listener.c uring/resolve.c uring/client.c uring/caps.c uring/wheel.c \
+	uring/bufring.c uring/uring.c uring/uring_accept.c uring/uring_tcp.c uring/uring_udp.c uring/engine.c \
+	uring/workload.c uring/server.c
 TOOLS_SRC := 
 MAIN_SRC := 
 
 # Tests by hand too: tests/unit/test_NAME.c, tests/lab/test_NAME.c, tests/fuzz/fuzz_NAME.c.
-UNIT_TESTS := addr addr_class wire frame filter netlink sockdiag ring tap
+UNIT_TESTS := addr addr_class wire frame filter netlink sockdiag ring tap wheel engine server client
 LAB_TESTS := 
 FUZZERS := addr frame
 TEST_SRC := tests/unit/t_main.c tests/unit/t_net.c tests/unit/t_lab.c tests/unit/bpf_interp.c

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/* test_engine.c - the engine interface, and what is said when io_uring is not there */
+#include "../../uring/caps.h"
+#include "../../uring/client.h"
+#include "../../uring/engine.h"
+#include "../../uring/server.h"
+#include "netfix.h"
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+enum { EVENTS = 64, WAIT_MS = 5000 };
+
+TestSuite(engine, .init = netfix_enter, .timeout = 30);
+TestSuite(caps, .timeout = 30);
+
+/* From here on @nr fails with @error in this process. */
+static void forbid(long nr, int error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {.len = 4, .filter = code};
+
+	cr_assert(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	cr_assert(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0, "%s", strerror(errno));
+}
+
+static void expect_refusal(int error, const char *what, const char *remedy)
+{
+	struct listen_spec spec = {
+		.proto = IPPROTO_TCP, .family = AF_INET6, .bind = netfix_ep("::", 0)};
+	struct server_config cfg = {
+		.engine = "auto", .workload = "echo", .listeners = &spec, .n_listeners = 1};
+	struct server_error err;
+	struct server *s = NULL;
+	int rc = server_create(&cfg, &s, &err);
+
+	cr_assert(rc == -error && s == NULL, "got %s", strerror(-rc));
+	cr_assert(strstr(err.what, what), "%s", err.what);
+	cr_assert(strstr(err.remedy, remedy), "%s", err.remedy);
+}
+
+Test(caps, this_kernel_has_what_the_engine_needs_or_says_why_not)
+{
+	struct uring_caps caps;
+	char what[160], remedy[200];
+
+	uring_caps_probe(&caps);
+	uring_caps_explain(&caps, what, sizeof(what), remedy, sizeof(remedy));
+	cr_assert(caps.available, "%s (%s)", what, remedy);
+	cr_assert(caps.setup && caps.defer_taskrun && caps.buf_ring && caps.multishot_accept &&
+		  caps.recvmsg_multishot);
+}
+
+Test(caps, seccomp_with_eperm_is_named)
+{
+	forbid(SYS_io_uring_setup, EPERM);
+	expect_refusal(EPERM, "seccomp", "--security-opt");
+}
+
+Test(caps, seccomp_with_enosys_is_named)
+{
+	forbid(SYS_io_uring_setup, ENOSYS);
+	expect_refusal(ENOSYS, "this kernel has none", "sandbox");
+}
+
+Test(caps, a_forbidden_register_call_is_no_less_clear)
+{
+	forbid(SYS_io_uring_register, EPERM);
+	expect_refusal(EPERM, "seccomp", "io_uring_register");
+}
+
+Test(caps, every_cause_has_its_text)
+{
+	static const struct {
+		int error, sysctl;
+		bool setup, accept;
+		const char *what, *remedy;
+	} rows[] = {
+		{-ENOSYS, -1, false, false, "this kernel has none", "6.1"},
+		{-EPERM, -1, false, false, "seccomp", "--security-opt"},
+		{-EPERM, 0, false, false, "seccomp", "--security-opt"},
+		{-EPERM, 1, false, false, "io_uring_disabled=1", "io_uring_group"},
+		{-EPERM, 2, false, false, "io_uring_disabled=2", "administrator"},
+		{-ENOMEM, 0, true, false, "memory", "ulimit -l"},
+		{-EINVAL, 0, true, false, "too old", "6.1"},
+		{-EOPNOTSUPP, 0, true, false, "multishot accept", "6.1"},
+		{-EOPNOTSUPP, 0, true, true, "multishot recvmsg", "6.1"},
+		{-EMFILE, 0, false, false, "Too many open files", "ulimit -n"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct uring_caps caps = {.error = rows[i].error,
+					  .sysctl_disabled = rows[i].sysctl,
+					  .setup = rows[i].setup,
+					  .multishot_accept = rows[i].accept};
+		char what[160], remedy[200];
+
+		uring_caps_explain(&caps, what, sizeof(what), remedy, sizeof(remedy));
+		cr_assert(strstr(what, rows[i].what), "row %zu: %s", i, what);
+		cr_assert(strstr(remedy, rows[i].remedy), "row %zu: %s", i, remedy);
+	}
+}
+
+/* Small unless told: ring memory counts against a limit all processes of a user share. */
+static struct engine *open_engine(const struct engine_config *wanted)
+{
+	struct engine_config cfg = *wanted;
+	struct engine_error err;
+	struct engine *e;
+	int rc;
+
+	cfg.backlog = 64;
+	if (cfg.max_conns == 0)
+		cfg.max_conns = 256;
+	rc = engine_open("uring", &cfg, &e, &err);
+
+	cr_assert(rc == 0, "%s (%s)", err.what, err.remedy);
+	return e;
+}
+
+static uint16_t listen_on(struct engine *e, int proto, const char *addr)
+{
+	struct listen_spec spec = {
+		.proto = proto, .family = AF_INET6, .bind = netfix_ep(addr, 0), .backlog = 64};
+	enum listen_step step;
+	struct listen_info info;
+	int rc = engine_listen(e, &spec, &info, &step);
+
+	cr_assert(rc >= 0, "listen: %s", strerror(-rc));
+	return info.local.port;
+}
+
+static int connect_to(uint16_t port)
+{
+	struct client_config cfg = {
+		.netns_fd = -1, .proto = IPPROTO_TCP, .family = AF_INET, .v6only = -1};
+	struct endpoint peer = netfix_ep("127.0.0.1", port);
+	struct client_record rec;
+	int fd = client_open(&cfg);
+
+	cr_assert(fd >= 0 && client_connect(fd, &peer, WAIT_MS, &rec) == 0);
+	return fd;
+}
+
+/* The next event, which must be of @type. */
+static struct engine_event expect(struct engine *e, enum engine_event_type type)
+{
+	struct engine_event ev;
+	int n = 0;
+
+	for (int tries = 0; n == 0 && tries < 100; tries++)
+		n = engine_poll(e, &ev, 1, WAIT_MS);
+	cr_assert(n == 1, "no event: %d", n);
+	cr_assert(ev.type == type, "event %d instead of %d", ev.type, type);
+	return ev;
+}
+
+static long elapsed_ms(const struct timespec *since)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000;
+}
+
+/* Nothing may happen for @ms, and the engine must sleep meanwhile: few system calls. */
+static void expect_quiet(struct engine *e, int ms, unsigned int waits_max)
+{
+	struct engine_stats before, after;
+	struct engine_event ev;
+	struct timespec begin;
+
+	engine_stats(e, &before);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do
+		cr_assert(engine_poll(e, &ev, 1, ms) == 0, "event %d", ev.type);
+	while (elapsed_ms(&begin) < ms);
+	engine_stats(e, &after);
+	cr_assert(after.waits - before.waits <= waits_max, "%lu waits: spinning",
+		  (unsigned long)(after.waits - before.waits));
+}
+
+static void *wake_it(void *arg)
+{
+	engine_wake(arg);
+	return NULL;
+}
+
+Test(engine, wake_from_another_thread_and_before_the_wait)
+{
+	struct engine *e = open_engine(&(struct engine_config){0});
+	struct engine_event ev;
+	pthread_t thread;
+
+	engine_wake(e);
+	engine_wake(e);
+	expect(e, ENGINE_WOKEN);
+	cr_assert(engine_poll(e, &ev, 1, 0) == 0, "two wakes are one event");
+	for (int i = 0; i < 50; i++) {
+		pthread_create(&thread, NULL, wake_it, e);
+		expect(e, ENGINE_WOKEN);
+		pthread_join(thread, NULL);
+	}
+	engine_destroy(e);
+}
+
+static struct engine *signalled;
+
+static void on_signal(int signo)
+{
+	(void)signo;
+	engine_wake(signalled);
+}
+
+Test(engine, wake_from_a_signal_handler)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	signalled = open_engine(&(struct engine_config){0});
+	sigaction(SIGUSR1, &sa, NULL);
+	raise(SIGUSR1);
+	expect(signalled, ENGINE_WOKEN);
+	engine_destroy(signalled);
+}
+
+Test(engine, poll_returns_in_time_when_nothing_happens)
+{
+	struct engine *e = open_engine(&(struct engine_config){0});
+	struct engine_event ev;
+	struct timespec begin;
+	long ms;
+
+	listen_on(e, IPPROTO_TCP, "::");
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	cr_assert(engine_poll(e, &ev, 1, 50) == 0);
+	ms = elapsed_ms(&begin);
+	cr_assert(ms >= 49 && ms < 500, "%ld ms", ms);
+	engine_destroy(e);
+}
+
+Test(engine, one_event_at_a_time_loses_none)
+{
+	struct engine *e = open_engine(&(struct engine_config){0});
+	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
+	struct engine_event ev;
+	int fds[10];
+
+	for (int i = 0; i < 10; i++)
+		fds[i] = connect_to(port);
+	for (int i = 0; i < 10; i++) {
+		ev = expect(e, ENGINE_ACCEPT);
+		engine_close(e, ev.conn);
+		engine_close(e, ev.conn); /* again: ignored */
+		ev = expect(e, ENGINE_CLOSED);
+		cr_assert(ev.error == 0);
+		cr_assert(engine_receive(e, ev.conn) == -ENOTCONN, "a handle that is gone");
+		cr_assert(engine_send(e, ev.conn, "x", 1, 0) == -ENOTCONN);
+		engine_close(e, ev.conn);
+	}
+	for (int i = 0; i < 10; i++)
+		close(fds[i]);
+	engine_destroy(e);
+}
+
+Test(engine, a_handle_is_not_valid_for_the_next_connection_in_its_place)
+{
+	struct engine *e = open_engine(&(struct engine_config){.max_conns = 1});
+	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
+	struct engine_event first, second;
+	int a = connect_to(port), b = connect_to(port);
+
+	first = expect(e, ENGINE_ACCEPT);
+	engine_close(e, first.conn);
+	expect(e, ENGINE_CLOSED);
+	second = expect(e, ENGINE_ACCEPT);
+	cr_assert(engine_conn_index(first.conn) == engine_conn_index(second.conn));
+	cr_assert(engine_receive(e, first.conn) == -ENOTCONN);
+	engine_close(e, first.conn);
+	cr_assert(engine_receive(e, second.conn) == 0);
+	cr_assert(engine_receive(e, second.conn) == -EALREADY);
+	close(a);
+	close(b);
+	engine_destroy(e);
+}
+
+Test(engine, close_with_a_receive_in_flight_sends_fin_at_once)
+{
+	struct engine *e = open_engine(&(struct engine_config){0});
+	int fd = connect_to(listen_on(e, IPPROTO_TCP, "::"));
+	struct engine_event ev = expect(e, ENGINE_ACCEPT);
+	char c;
+
+	cr_assert(engine_receive(e, ev.conn) == 0);
+	cr_assert(engine_poll(e, &ev, 1, 10) == 0); /* the request is in the kernel */
+	engine_close(e, UINT64_C(1) << 32 | engine_conn_index(0));
+	ev = expect(e, ENGINE_CLOSED);
+	cr_assert(ev.error == 0);
+	cr_assert(recv(fd, &c, 1, MSG_DONTWAIT) == 0, "no FIN: %s", strerror(errno));
+	close(fd);
+	engine_destroy(e);
+}
+
+Test(engine, data_stays_valid_after_close_until_it_is_released)
+{
+	struct engine *e = open_engine(&(struct engine_config){.recv_buffers = 1});
+	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
+	struct engine_event ev, data;
+	int fd = connect_to(port), other;
+
+	cr_assert(send(fd, "first", 5, 0) == 5);
+	ev = expect(e, ENGINE_ACCEPT);
+	cr_assert(engine_receive(e, ev.conn) == 0);
+	data = expect(e, ENGINE_RECV);
+	engine_close(e, data.conn);
+	expect(e, ENGINE_CLOSED);
+	other = connect_to(port);
+	cr_assert(send(other, "other", 5, 0) == 5);
+	ev = expect(e, ENGINE_ACCEPT);
+	cr_assert(engine_receive(e, ev.conn) == 0);
+	expect_quiet(e, 50, 5); /* the only buffer is lent */
+	cr_assert(data.len == 5 && memcmp(data.data, "first", 5) == 0);
+	engine_release(e, data.buf);
+	ev = expect(e, ENGINE_RECV);
+	cr_assert(ev.len == 5 && memcmp(ev.data, "other", 5) == 0);
+	close(fd);
+	close(other);
+	engine_destroy(e);
+}
+
+/* Two buffers for many connections: the starved ones get their turn, and nobody another's data. */
+Test(engine, few_buffers_serve_many_connections_in_turn)
+{
+	enum { N = 40 };
+	struct engine *e = open_engine(&(struct engine_config){.recv_buffers = 2});
+	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
+	static struct engine_event evs[EVENTS];
+	struct engine_stats stats;
+	int fds[N], echoed = 0;
+	uint8_t c;
+
+	for (int i = 0; i < N; i++) {
+		c = (uint8_t)i;
+		fds[i] = connect_to(port);
+		cr_assert(send(fds[i], &c, 1, 0) == 1);
+	}
+	while (echoed < N) {
+		int n = engine_poll(e, evs, EVENTS, WAIT_MS);
+
+		cr_assert(n >= 0);
+		for (int i = 0; i < n; i++) {
+			if (evs[i].type == ENGINE_ACCEPT) {
+				cr_assert(engine_receive(e, evs[i].conn) == 0);
+			} else if (evs[i].type == ENGINE_RECV) {
+				cr_assert(evs[i].len == 1);
+				cr_assert(engine_send(e, evs[i].conn, evs[i].data, 1, evs[i].buf) ==
+					  0);
+			} else if (evs[i].type == ENGINE_SENT) {
+				engine_release(e, evs[i].buf);
+				echoed++;
+			}
+		}
+	}
+	for (int i = 0; i < N; i++) {
+		cr_assert(recv(fds[i], &c, 1, 0) == 1 && c == i, "client %d got %d", i, c);
+		close(fds[i]);
+	}
+	engine_stats(e, &stats);
+	cr_assert(stats.recv_starved > 0, "the test did not starve anybody");
+	cr_assert(stats.waits < 20 * N, "%lu waits: spinning", (unsigned long)stats.waits);
+	engine_destroy(e);
+}
+
+/* All buffers lent: datagrams wait in the socket, and the engine in the kernel, not in a loop. */
+Test(engine, without_datagram_buffers_it_waits_and_goes_on_when_one_is_released)
+{
+	struct engine *e = open_engine(&(struct engine_config){0});
+	uint16_t port = listen_on(e, IPPROTO_UDP, "::");
+	static struct engine_event evs[ENGINE_DGRAMS_MAX + 10];
+	struct client_record rec;
+	struct client_config cfg = {
+		.netns_fd = -1, .proto = IPPROTO_UDP, .family = AF_INET, .v6only = -1};
+	struct endpoint peer = netfix_ep("127.0.0.1", port);
+	int fd = client_open(&cfg), got = 0;
+
+	cr_assert(client_connect(fd, &peer, WAIT_MS, &rec) == 0);
+	for (int i = 0; i < ENGINE_DGRAMS_MAX + 1; i++)
+		cr_assert(send(fd, &(uint8_t){(uint8_t)i}, 1, 0) == 1);
+	while (got < ENGINE_DGRAMS_MAX) {
+		int n = engine_poll(e, evs + got, ENGINE_DGRAMS_MAX + 10 - got, WAIT_MS);
+
+		cr_assert(n >= 0);
+		got += n;
+	}
+	cr_assert(got == ENGINE_DGRAMS_MAX, "%d datagrams", got);
+	expect_quiet(e, 100, 5);
+	for (int i = 0; i < got; i++) {
+		cr_assert(evs[i].type == ENGINE_DGRAM && evs[i].len == 1);
+		cr_assert(*(const uint8_t *)evs[i].data == (uint8_t)i, "datagram %d", i);
+	}
+	engine_release(e, evs[7].buf);
+	evs[7] = expect(e, ENGINE_DGRAM);
+	cr_assert(*(const uint8_t *)evs[7].data == (uint8_t)ENGINE_DGRAMS_MAX);
+	close(fd);
+	engine_destroy(e);
+}
+
+Test(engine, accept_pauses_are_few_while_descriptors_are_short)
+{
+	struct engine *e = open_engine(&(struct engine_config){0});
+	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
+	int fd = connect_to(port), hog[256], n_hog = 0;
+	struct engine_stats stats;
+
+	/* Every descriptor below the limit is taken. */
+	cr_assert(setrlimit(RLIMIT_NOFILE, &(struct rlimit){128, 128}) == 0);
+	while (n_hog < 256 && (hog[n_hog] = dup(0)) >= 0)
+		n_hog++;
+	expect_quiet(e, 400, 20);
+	engine_stats(e, &stats);
+	cr_assert(stats.accept_pauses >= 3 && stats.accept_pauses <= 8, "%lu pauses",
+		  (unsigned long)stats.accept_pauses);
+	while (n_hog > 0)
+		close(hog[--n_hog]);
+	expect(e, ENGINE_ACCEPT);
+	close(fd);
+	engine_destroy(e);
+}
+
+Test(engine, names_are_known)
+{
+	struct engine_error err;
+	struct engine *e;
+
+	cr_assert(strcmp(engine_name(0), "uring") == 0);
+	cr_assert(engine_open("carrier-pigeon", &(struct engine_config){0}, &e, &err) == -ENOENT);
+	cr_assert(strstr(err.what, "carrier-pigeon"), "%s", err.what);
+}

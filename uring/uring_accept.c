@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* uring_accept.c - listeners of streams: multishot accept, its errors, and the drain */
+#include "sockopt.h"
+#include "uring_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * One multishot accept per listener, with ordinary descriptors and without an address: all
+ * completions of a multishot accept would share one address buffer. The addresses are asked of
+ * each new socket instead; SO_PEERNAME answers even when the peer has sent RST.
+ *
+ * A multishot accept may deliver the whole backlog in one go. So that no connection is taken that
+ * has no place, it is armed only while that many places are free; nearer to the limit accepts are
+ * singleshot, each with a place reserved, and at the limit there are none: the backlog waits.
+ *
+ * Without descriptors or memory the kernel leaves the connection in the backlog. The accept is then
+ * armed again when a connection has closed, or by a timer, never at once: that would spin.
+ */
+
+static uint32_t room(const struct uring *u)
+{
+	uint32_t taken = u->n_open + u->accepts_single;
+
+	return taken < u->cfg.max_conns ? u->cfg.max_conns - taken : 0;
+}
+
+static uint32_t listener_index(const struct uring *u, const struct uring_listener *l)
+{
+	return (uint32_t)(l - u->listeners);
+}
+
+static uint64_t listener_tag(const struct uring *u, const struct uring_listener *l)
+{
+	return tag_make(l->info.proto == IPPROTO_UDP ? OP_DGRAM_RECV : OP_ACCEPT, l->gen,
+			listener_index(u, l));
+}
+
+void listener_close(struct uring_listener *l)
+{
+	close(l->fd);
+	l->fd = -1;
+}
+
+void accept_arm(struct uring *u, struct uring_listener *l)
+{
+	bool multishot = !u->no_multishot_accept && room(u) >= u->burst;
+	struct io_uring_sqe *sqe;
+
+	if (l->fd < 0 || l->armed || u->draining || l->retry_ms > u->now_ms || room(u) == 0)
+		return;
+	sqe = uring_sqe(u);
+	if (sqe == NULL)
+		return;
+	if (multishot)
+		io_uring_prep_multishot_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
+	else
+		io_uring_prep_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
+	l->gen = gen_next(l->gen);
+	io_uring_sqe_set_data64(sqe, listener_tag(u, l));
+	l->armed = true;
+	l->multishot = multishot;
+	l->cancelling = false;
+	u->accepts_single += !multishot;
+	u->stats.accept_arms++;
+}
+
+void accept_stop(struct uring *u, struct uring_listener *l)
+{
+	if (l->armed && !l->cancelling)
+		l->cancelling = uring_cancel(u, listener_tag(u, l));
+}
+
+static void accept_pause(struct uring *u, struct uring_listener *l)
+{
+	l->backoff_ms = l->backoff_ms == 0 ? ACCEPT_BACKOFF_MIN_MS : l->backoff_ms * 2;
+	if (l->backoff_ms > ACCEPT_BACKOFF_MAX_MS)
+		l->backoff_ms = ACCEPT_BACKOFF_MAX_MS;
+	l->retry_ms = u->now_ms + l->backoff_ms;
+	u->stats.accept_pauses++;
+}
+
+void accept_resume(struct uring *u)
+{
+	for (uint32_t i = 0; i < u->n_listeners; i++)
+		u->listeners[i].retry_ms = 0;
+}
+
+int64_t accept_timeout_ms(const struct uring *u)
+{
+	int64_t min = -1;
+
+	for (uint32_t i = 0; i < u->n_listeners; i++) {
+		const struct uring_listener *l = &u->listeners[i];
+		int64_t left = (int64_t)(l->retry_ms - u->now_ms);
+
+		if (l->fd < 0 || l->retry_ms <= u->now_ms)
+			continue;
+		if (min < 0 || left < min)
+			min = left;
+	}
+	return min;
+}
+
+static bool errno_is_shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+}
+
+static void accept_failed(struct uring *u, struct uring_listener *l, int error)
+{
+	switch (error) {
+	case -ECANCELED:
+		return;
+	case -EINVAL:
+		if (!l->ever && l->multishot && !u->no_multishot_accept) {
+			u->no_multishot_accept = true;
+			return;
+		}
+		u->fatal = error; /* somebody has shut the listener down */
+		return;
+	case -EBADF:
+	case -ENOTSOCK:
+	case -EOPNOTSUPP:
+		u->fatal = error;
+		return;
+	}
+	if (errno_is_shortage(error)) {
+		accept_pause(u, l);
+		return;
+	}
+	/* The connection died in the backlog, or the network is in trouble: neither is ours. */
+	u->stats.accept_errors++;
+	if (++l->errors > ACCEPT_BURST_ERRORS)
+		accept_pause(u, l);
+}
+
+/* Turns a new socket into a connection and its event. */
+static bool accept_admit(struct uring *u, struct uring_listener *l, int fd, struct engine_event *ev)
+{
+	struct uring_conn *c = conn_open(u, fd);
+
+	l->ever = true;
+	l->errors = 0;
+	l->backoff_ms = 0;
+	if (c == NULL) {
+		close(fd);
+		u->stats.refused_full++;
+		return false;
+	}
+	u->stats.accepted++;
+	*ev = (struct engine_event){.type = ENGINE_ACCEPT,
+				    .listener = listener_index(u, l),
+				    .family = l->info.family,
+				    .conn = conn_handle(u, c),
+				    .buf = ENGINE_NO_BUF};
+	if (u->cfg.no_addresses)
+		return true;
+	sockopt_peer(fd, l->info.family, &ev->peer);
+	sockopt_local(fd, &ev->local);
+	ev->cookie = sockopt_cookie(fd);
+	return true;
+}
+
+bool accept_complete(struct uring *u, uint32_t index, const struct io_uring_cqe *cqe,
+		     struct engine_event *ev)
+{
+	struct uring_listener *l = &u->listeners[index];
+	bool admitted = false;
+
+	assert(index < u->n_listeners && l->armed && tag_gen(cqe->user_data) == l->gen);
+	if (!(cqe->flags & IORING_CQE_F_MORE)) {
+		l->armed = false;
+		u->accepts_single -= !l->multishot;
+	}
+	if (cqe->res >= 0)
+		admitted = accept_admit(u, l, cqe->res, ev);
+	else
+		accept_failed(u, l, cqe->res);
+	if (l->armed && l->multishot && room(u) < u->burst)
+		accept_stop(u, l);
+	return admitted;
+}
+
+/* True when @l has no more to give. */
+static bool drain_one(struct uring *u, struct uring_listener *l, struct engine_event *ev, int *n)
+{
+	int fd;
+
+	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0) {
+		*n += accept_admit(u, l, fd, ev);
+		return false;
+	}
+	if (errno == EAGAIN)
+		return true;
+	if (errno_is_shortage(-errno)) {
+		accept_pause(u, l);
+		return false;
+	}
+	u->stats.accept_errors++;
+	return errno == EBADF || errno == EINVAL || errno == ENOTSOCK;
+}
+
+int accept_drain(struct uring *u, struct engine_event *events, int max)
+{
+	int n = 0;
+
+	for (uint32_t i = 0; i < u->n_listeners; i++) {
+		struct uring_listener *l = &u->listeners[i];
+		bool empty = false;
+
+		if (l->done)
+			continue;
+		accept_stop(u, l);
+		if (l->armed)
+			continue;
+		if (l->info.proto == IPPROTO_UDP) {
+			l->done = true; /* replies still leave by this socket */
+			continue;
+		}
+		fcntl(l->fd, F_SETFL, O_NONBLOCK);
+		while (!empty && n < max && room(u) > 0 && l->retry_ms <= u->now_ms)
+			empty = drain_one(u, l, &events[n], &n);
+		if (empty) {
+			listener_close(l);
+			l->done = true;
+		}
+	}
+	return n;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* uring_internal.h - state of the io_uring engine; for uring*.c only */
+#ifndef URING_URING_INTERNAL_H
+#define URING_URING_INTERNAL_H
+
+#include "bufring.h"
+#include "caps.h"
+#include "engine.h"
+#include "wheel.h"
+
+#include <netinet/in.h>
+#include <sys/queue.h>
+
+enum {
+	SQ_ENTRIES = 2048,
+	CQ_ENTRIES_MAX = 65536,
+	POLL_BATCH_MAX = 4096,		  /* completions handled in one poll */
+	TCP_BUFFER_SIZE = 4096,		  /* a short request in one piece */
+	TCP_BUFFERS_MAX = 8192,		  /* more connections than this share them */
+	TCP_BUF_BASE = ENGINE_DGRAMS_MAX, /* engine_buf of the first stream buffer */
+	UDP_PAYLOAD_MAX = 65536,	  /* any UDP payload fits: nothing is ever cut */
+	ACCEPT_BURST_ERRORS = 64,	  /* passing errors in a row before the timer takes over */
+	ACCEPT_BACKOFF_MIN_MS = 10,
+	ACCEPT_BACKOFF_MAX_MS = 200,
+	WHEEL_TICKS_PER_IDLE = 64, /* idle timeouts are this precise, and fit one turn */
+	DESTROY_WAIT_S = 1,	   /* for requests that do not end when cancelled; none is known */
+	GEN_MASK = 0xffffff,
+};
+
+/* Groups of provided buffers. */
+enum { GROUP_TCP, GROUP_UDP };
+
+enum uring_op {
+	OP_WAKE = 1,
+	OP_CANCEL,
+	OP_ACCEPT,
+	OP_RECV,
+	OP_SEND,
+	OP_DGRAM_RECV,
+	OP_DGRAM_SEND,
+};
+
+/* What waits for a free submission entry or a free buffer. */
+enum { WANT_RECV = 1, WANT_CANCEL = 2 };
+
+enum conn_state {
+	CONN_FREE,
+	CONN_OPEN,
+	CONN_CLOSING, /* a request is still in flight; its cancellation was asked for */
+	CONN_CLOSED,  /* descriptor closed, ENGINE_CLOSED not yet delivered */
+};
+
+struct uring_conn {
+	struct wheel_node timer;      /* first: the wheel hands out this address */
+	TAILQ_ENTRY(uring_conn) link; /* free, waiting or closed list */
+	uint64_t active_ms;	      /* when something last happened */
+	const uint8_t *send_data;     /* what is left to send */
+	size_t send_left, send_done;
+	engine_buf send_buf;
+	int fd;
+	int error;    /* why it is closing */
+	uint32_t gen; /* 1..GEN_MASK */
+	enum conn_state state;
+	uint8_t want;		     /* WANT_*: not 0 exactly while on the waiting list */
+	bool recv_armed, send_armed; /* a request is in the kernel */
+};
+TAILQ_HEAD(conn_list, uring_conn);
+
+struct uring_listener {
+	struct listen_info info;
+	int fd; /* -1: closed */
+	uint32_t gen;
+	bool armed;	 /* an accept or receive request is in the kernel */
+	bool multishot;	 /* and it is a multishot one */
+	bool cancelling; /* and is being cancelled */
+	bool ever;	 /* some request on it has succeeded */
+	bool done;	 /* drained: nothing more comes from it */
+	uint32_t errors; /* passing errors in a row */
+	uint32_t backoff_ms;
+	uint64_t retry_ms; /* not armed before; 0: at once */
+	struct msghdr msg; /* UDP: the shape of what is received */
+};
+
+/* A datagram being answered, one per receive buffer. */
+struct uring_dgram {
+	struct msghdr msg;
+	struct iovec iov;
+	struct sockaddr_storage to;
+	_Alignas(struct cmsghdr) unsigned char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	uint32_t listener;
+	uint32_t gen;
+	bool busy;
+};
+
+struct uring {
+	struct engine engine; /* first: the public handle is this address */
+	struct io_uring ring;
+	struct uring_caps caps;
+	struct engine_config cfg;
+	struct engine_stats stats;
+	struct bufring tcp_bufs, udp_bufs; /* opened with the first listener that needs them */
+	struct uring_dgram *dgrams;
+	struct uring_conn *conns;
+	uint32_t n_open;	 /* connections not CONN_FREE */
+	uint32_t accepts_single; /* singleshot accepts in flight: each has a place reserved */
+	struct conn_list free, waiting, closed;
+	struct uring_listener listeners[ENGINE_LISTENERS_MAX];
+	uint32_t n_listeners;
+	uint32_t burst; /* sum of the backlogs: what multishot accept may deliver at once */
+	struct wheel wheel;
+	uint64_t now_ms; /* CLOCK_MONOTONIC, read once per poll */
+	int wake_fd;
+	uint64_t wake_value;
+	bool wake_armed;
+	bool no_multishot_accept; /* the kernel refused it */
+	bool draining, drained;	  /* drained: ENGINE_DRAINED was delivered */
+	int fatal;		  /* -errno of a listener that broke */
+	char text[96];
+};
+
+static inline struct uring *uring_of(struct engine *e)
+{
+	return (struct uring *)e;
+}
+
+static inline uint64_t tag_make(enum uring_op op, uint32_t gen, uint32_t index)
+{
+	return (uint64_t)op << 56 | (uint64_t)(gen & GEN_MASK) << 32 | index;
+}
+
+static inline enum uring_op tag_op(uint64_t tag)
+{
+	return (enum uring_op)(tag >> 56);
+}
+
+static inline uint32_t tag_gen(uint64_t tag)
+{
+	return (uint32_t)(tag >> 32) & GEN_MASK;
+}
+
+static inline uint32_t tag_index(uint64_t tag)
+{
+	return (uint32_t)tag;
+}
+
+static inline uint32_t gen_next(uint32_t gen)
+{
+	return gen == GEN_MASK ? 1 : gen + 1;
+}
+
+/* uring.c */
+
+/* A submission entry, NULL when the kernel takes no more for now. */
+struct io_uring_sqe *uring_sqe(struct uring *u);
+
+/* Asks to cancel the request with @tag. False: no submission entry. */
+bool uring_cancel(struct uring *u, uint64_t tag);
+
+/* uring_accept.c: listeners of streams */
+
+/* Arms what may be armed now. */
+void accept_arm(struct uring *u, struct uring_listener *l);
+
+/* True with @ev filled when the completion is a new connection. */
+bool accept_complete(struct uring *u, uint32_t index, const struct io_uring_cqe *cqe,
+		     struct engine_event *ev);
+
+/* Milliseconds until the accept of some paused listener is to be tried again, -1: none. */
+int64_t accept_timeout_ms(const struct uring *u);
+
+/* A connection has gone: descriptors and places are free again. */
+void accept_resume(struct uring *u);
+
+/* While draining: takes the backlog by accept4(2). Returns the number of events written. */
+int accept_drain(struct uring *u, struct engine_event *events, int max);
+
+/* Stops accepting: cancels the request in flight. */
+void accept_stop(struct uring *u, struct uring_listener *l);
+
+void listener_close(struct uring_listener *l);
+
+/* uring_tcp.c: streams */
+
+/* Takes over @fd. NULL when the table is full. */
+struct uring_conn *conn_open(struct uring *u, int fd);
+engine_conn conn_handle(const struct uring *u, const struct uring_conn *c);
+void conn_close(struct uring *u, struct uring_conn *c, int error);
+
+/* Moves closed connections to @events. Returns their number. */
+int conn_take_closed(struct uring *u, struct engine_event *events, int max);
+
+/* Gives requests that found no entry or buffer another try. */
+void conn_retry_waiting(struct uring *u);
+
+/* Closes what has been silent for too long. */
+void conn_expire(struct uring *u);
+
+/* Applies the shorter timeout of a drain to every connection. */
+void conn_hurry(struct uring *u);
+
+bool conn_recv_complete(struct uring *u, const struct io_uring_cqe *cqe, struct engine_event *ev);
+bool conn_send_complete(struct uring *u, const struct io_uring_cqe *cqe, struct engine_event *ev);
+int uring_receive(struct engine *e, engine_conn conn);
+int uring_send(struct engine *e, engine_conn conn, const void *data, size_t len, engine_buf buf);
+void uring_close(struct engine *e, engine_conn conn);
+
+/* uring_udp.c: datagrams */
+
+int dgram_open(struct uring *u, struct uring_listener *l);
+void dgram_arm(struct uring *u, struct uring_listener *l);
+bool dgram_recv_complete(struct uring *u, const struct io_uring_cqe *cqe, struct engine_event *ev);
+bool dgram_send_complete(struct uring *u, const struct io_uring_cqe *cqe, struct engine_event *ev);
+int uring_send_dgram(struct engine *e, uint32_t listener, const struct endpoint *to,
+		     const struct endpoint *from, const void *data, size_t len, engine_buf buf);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* uring_udp.c - datagrams of the io_uring engine: who sent it, to which address, and the reply */
+#include "uring_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/*
+ * Multishot recvmsg puts peer, control messages and payload of each datagram into a buffer of its
+ * own. The destination address comes as IPV6_PKTINFO on an AF_INET6 socket, mapped when the
+ * datagram was IPv4, and as IP_PKTINFO on an AF_INET one. The reply names it as its source;
+ * otherwise a host with several addresses answers from the wrong one.
+ */
+
+enum {
+	DGRAM_NAME_SIZE = 32, /* struct sockaddr_in6, rounded up to align what follows it */
+	DGRAM_CONTROL_SIZE = CMSG_SPACE(sizeof(struct in6_pktinfo)),
+	DGRAM_BUFFER_SIZE = sizeof(struct io_uring_recvmsg_out) + DGRAM_NAME_SIZE +
+			    DGRAM_CONTROL_SIZE + UDP_PAYLOAD_MAX,
+};
+
+int dgram_open(struct uring *u, struct uring_listener *l)
+{
+	l->msg = (struct msghdr){.msg_namelen = DGRAM_NAME_SIZE,
+				 .msg_controllen = DGRAM_CONTROL_SIZE};
+	if (u->dgrams != NULL)
+		return 0;
+	u->dgrams = calloc(ENGINE_DGRAMS_MAX, sizeof(*u->dgrams));
+	if (u->dgrams == NULL)
+		return -ENOMEM;
+	return bufring_open(&u->udp_bufs, &u->ring, GROUP_UDP, ENGINE_DGRAMS_MAX,
+			    DGRAM_BUFFER_SIZE);
+}
+
+void dgram_arm(struct uring *u, struct uring_listener *l)
+{
+	struct io_uring_sqe *sqe;
+
+	if (l->fd < 0 || l->armed || u->draining || l->retry_ms > u->now_ms ||
+	    !bufring_has_free(&u->udp_bufs))
+		return;
+	sqe = uring_sqe(u);
+	if (sqe == NULL)
+		return;
+	io_uring_prep_recvmsg_multishot(sqe, l->fd, &l->msg, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = GROUP_UDP;
+	l->gen = gen_next(l->gen);
+	io_uring_sqe_set_data64(sqe, tag_make(OP_DGRAM_RECV, l->gen, (uint32_t)(l - u->listeners)));
+	l->armed = true;
+	l->cancelling = false;
+}
+
+static void read_destination(struct io_uring_recvmsg_out *out, struct msghdr *shape,
+			     struct endpoint *local)
+{
+	struct cmsghdr *c = io_uring_recvmsg_cmsg_firsthdr(out, shape);
+	struct in6_pktinfo info6;
+	struct in_pktinfo info4;
+
+	for (; c != NULL; c = io_uring_recvmsg_cmsg_nexthdr(out, shape, c)) {
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			memcpy(&info6, CMSG_DATA(c), sizeof(info6));
+			local->addr = addr_from_v6(info6.ipi6_addr.s6_addr);
+			if (IN6_IS_ADDR_LINKLOCAL(&info6.ipi6_addr))
+				local->scope = info6.ipi6_ifindex;
+		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			memcpy(&info4, CMSG_DATA(c), sizeof(info4));
+			local->addr = addr_from_v4((const uint8_t *)&info4.ipi_addr);
+		}
+	}
+}
+
+static bool dgram_parse(struct uring *u, struct uring_listener *l, uint32_t id, int size,
+			struct engine_event *ev)
+{
+	struct io_uring_recvmsg_out *out =
+		io_uring_recvmsg_validate(bufring_data(&u->udp_bufs, id), size, &l->msg);
+
+	if (out == NULL || (out->flags & MSG_TRUNC))
+		return false;
+	*ev = (struct engine_event){.type = ENGINE_DGRAM,
+				    .listener = (uint32_t)(l - u->listeners),
+				    .family = l->info.family,
+				    .cookie = l->info.cookie,
+				    .local = l->info.local,
+				    .data = io_uring_recvmsg_payload(out, &l->msg),
+				    .len = out->payloadlen,
+				    .buf = id};
+	read_destination(out, &l->msg, &ev->local);
+	return endpoint_from_sockaddr(io_uring_recvmsg_name(out), out->namelen, &ev->peer) >= 0;
+}
+
+bool dgram_recv_complete(struct uring *u, const struct io_uring_cqe *cqe, struct engine_event *ev)
+{
+	uint32_t index = tag_index(cqe->user_data), id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+	struct uring_listener *l = &u->listeners[index];
+
+	assert(index < u->n_listeners && l->armed && tag_gen(cqe->user_data) == l->gen);
+	if (!(cqe->flags & IORING_CQE_F_MORE))
+		l->armed = false;
+	if (cqe->flags & IORING_CQE_F_BUFFER) {
+		bufring_take(&u->udp_bufs, id);
+		if (cqe->res >= 0 && dgram_parse(u, l, id, cqe->res, ev)) {
+			l->errors = 0;
+			return true;
+		}
+		bufring_recycle(&u->udp_bufs, id);
+		return false;
+	}
+	if (cqe->res == -EBADF || cqe->res == -ENOTSOCK || cqe->res == -EINVAL)
+		u->fatal = cqe->res;
+	else if (cqe->res == -ENOBUFS)
+		u->stats.recv_starved++; /* dgram_arm() waits for a free buffer */
+	else if (cqe->res < 0 && cqe->res != -ECANCELED && ++l->errors > ACCEPT_BURST_ERRORS)
+		l->retry_ms = u->now_ms + ACCEPT_BACKOFF_MAX_MS;
+	return false;
+}
+
+static bool is_multicast(const struct addr *a)
+{
+	const uint8_t *v4 = addr_v4(a);
+
+	return v4 != NULL ? (v4[0] & 0xf0) == 0xe0 : a->b[0] == 0xff;
+}
+
+/* The control message that makes @from the source address of what is sent. */
+static void set_source(struct uring_dgram *d, int family, const struct endpoint *from)
+{
+	struct in6_pktinfo info6 = {.ipi6_ifindex = from->scope};
+	struct in_pktinfo info4 = {0};
+	struct cmsghdr *c;
+
+	if (addr_is_any(&from->addr) || is_multicast(&from->addr))
+		return;
+	memset(d->control, 0, sizeof(d->control));
+	c = (struct cmsghdr *)d->control;
+	d->msg.msg_control = d->control;
+	if (family == AF_INET6) {
+		memcpy(&info6.ipi6_addr, from->addr.b, sizeof(info6.ipi6_addr));
+		c->cmsg_level = IPPROTO_IPV6;
+		c->cmsg_type = IPV6_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(info6));
+		memcpy(CMSG_DATA(c), &info6, sizeof(info6));
+		d->msg.msg_controllen = CMSG_SPACE(sizeof(info6));
+	} else {
+		memcpy(&info4.ipi_spec_dst, from->addr.b + 12, sizeof(info4.ipi_spec_dst));
+		c->cmsg_level = IPPROTO_IP;
+		c->cmsg_type = IP_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(info4));
+		memcpy(CMSG_DATA(c), &info4, sizeof(info4));
+		d->msg.msg_controllen = CMSG_SPACE(sizeof(info4));
+	}
+}
+
+int uring_send_dgram(struct engine *e, uint32_t listener, const struct endpoint *to,
+		     const struct endpoint *from, const void *data, size_t len, engine_buf buf)
+{
+	struct uring *u = uring_of(e);
+	struct uring_listener *l = &u->listeners[listener];
+	struct io_uring_sqe *sqe;
+	struct uring_dgram *d;
+	int namelen;
+
+	assert(listener < u->n_listeners && l->info.proto == IPPROTO_UDP);
+	assert(buf < ENGINE_DGRAMS_MAX);
+	d = &u->dgrams[buf];
+	if (l->fd < 0)
+		return -ENOTCONN;
+	if (d->busy)
+		return -EALREADY;
+	namelen = endpoint_to_sockaddr(to, l->info.family, &d->to);
+	if (namelen < 0)
+		return namelen;
+	sqe = uring_sqe(u);
+	if (sqe == NULL)
+		return -EAGAIN;
+	d->iov = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+	d->msg = (struct msghdr){.msg_name = &d->to,
+				 .msg_namelen = (socklen_t)namelen,
+				 .msg_iov = &d->iov,
+				 .msg_iovlen = 1};
+	set_source(d, l->info.family, from);
+	d->busy = true;
+	d->listener = listener;
+	d->gen = gen_next(d->gen);
+	io_uring_prep_sendmsg(sqe, l->fd, &d->msg, MSG_NOSIGNAL);
+	io_uring_sqe_set_data64(sqe, tag_make(OP_DGRAM_SEND, d->gen, buf));
+	return 0;
+}
+
+bool dgram_send_complete(struct uring *u, const struct io_uring_cqe *cqe, struct engine_event *ev)
+{
+	uint32_t id = tag_index(cqe->user_data);
+	struct uring_dgram *d = &u->dgrams[id];
+
+	assert(id < ENGINE_DGRAMS_MAX && d->busy && tag_gen(cqe->user_data) == d->gen);
+	d->busy = false;
+	*ev = (struct engine_event){.type = ENGINE_DGRAM_SENT,
+				    .listener = d->listener,
+				    .len = cqe->res > 0 ? (size_t)cqe->res : 0,
+				    .error = cqe->res < 0 ? cqe->res : 0,
+				    .buf = id};
+	return true;
+}
