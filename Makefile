@@ -31,7 +31,10 @@ RAWSTACK_SRC := rawstack/addr.c rawstack/addr_class.c rawstack/wire/csum.c rawst
 	rawstack/wire/ipv6.c rawstack/wire/icmp.c rawstack/wire/udp.c rawstack/wire/tcp.c \
 	rawstack/wire/frame.c rawstack/wire/frame_print.c rawstack/wire/build.c rawstack/netlink/netns.c \
 	rawstack/netlink/nl.c rawstack/netlink/lab.c rawstack/netlink/sockdiag.c rawstack/capture/filter.c \
-	rawstack/capture/ring.c rawstack/capture/tap.c
+	rawstack/capture/ring.c rawstack/capture/tap.c rawstack/witness/evidence.c \
+	rawstack/witness/evidence_read.c rawstack/witness/evidence_write.c rawstack/witness/flow.c \
+	rawstack/witness/socket_index.c rawstack/witness/join.c rawstack/witness/reason.c \
+	rawstack/witness/judge.c rawstack/witness/witness.c
 URING_SRC := uring/sockopt.c uring/listener.c uring/resolve.c uring/client.c uring/caps.c uring/wheel.c \
 	uring/bufring.c uring/uring.c uring/uring_accept.c uring/uring_tcp.c uring/uring_udp.c uring/engine.c \
 	uring/workload.c uring/server.c
@@ -39,10 +42,12 @@ TOOLS_SRC :=
 MAIN_SRC := 
 
 # Tests by hand too: tests/unit/test_NAME.c, tests/lab/test_NAME.c, tests/fuzz/fuzz_NAME.c.
-UNIT_TESTS := addr addr_class wire frame filter netlink sockdiag ring tap wheel engine server client
+UNIT_TESTS := addr addr_class wire frame filter netlink sockdiag ring tap flow judge judge_damage evidence wheel \
+	engine server client
 LAB_TESTS := 
-FUZZERS := addr frame
-TEST_SRC := tests/unit/t_main.c tests/unit/t_net.c tests/unit/t_lab.c tests/unit/bpf_interp.c
+FUZZERS := addr frame evidence
+TEST_SRC := tests/unit/t_main.c tests/unit/t_net.c tests/unit/t_lab.c tests/unit/t_evidence.c \
+	tests/unit/t_damage.c tests/unit/bpf_interp.c
 
 objects = $(1:%.c=$(BUILD)/%.o)
 LIB_OBJ := $(call objects,$(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC))

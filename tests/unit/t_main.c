@@ -4,6 +4,14 @@
 
 #include <criterion/criterion.h>
 
+/* LeakSanitizer asks for this where it is linked in: what Criterion itself forgets is not ours. */
+const char *__lsan_default_suppressions(void); /* NOLINT(bugprone-reserved-identifier) */
+
+const char *__lsan_default_suppressions(void) /* NOLINT(bugprone-reserved-identifier) */
+{
+	return "leak:libcriterion.so";
+}
+
 /*
  * A user namespace can only be entered by a process of one thread. Criterion runs each test in a
  * process of several, so an unprivileged run enters it here and the tests inherit it. Where it

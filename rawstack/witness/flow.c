@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: MIT */
+/* flow.c - the flow table */
+#include "flow.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+/*
+ * Slots are handed out in order and reused through a free list; the hash holds the newest
+ * generation of each key, older ones hang behind it. Nothing is allocated after creation.
+ *
+ * Fragments: only the first one carries ports. A first fragment leaves (addresses, protocol, id) ->
+ * flow in a small table, a later one looks there; one that comes before its first fragment waits in
+ * the same table. FRAGMENTS_MAX datagrams per table; an entry that is displaced while waiting
+ * counts as unattributed. IPv6 matches by addresses and id alone (RFC 8200 4.5): where extension
+ * headers follow, the fragments of one datagram need not name the same protocol.
+ */
+enum { FRAGMENTS_MAX = 64, SEQ_WINDOW_MAX = 1 << 30 };
+
+struct fragment_entry {
+	bool in_use;
+	uint32_t tap, id;
+	struct addr src, dst;
+	uint8_t proto;
+	struct flow *fl; /* NULL: first fragment not seen yet */
+	enum flow_way way;
+	uint32_t waiting[CARRIAGE_NUM], waiting_outgoing;
+	uint64_t waiting_bytes;
+};
+
+struct flow_table {
+	struct flow *slots;
+	size_t max_flows, used;
+	struct flow *free;
+	struct flow **buckets;
+	size_t bucket_mask;
+	struct port_range ports[FILTER_RANGES_MAX];
+	size_t n_ports;
+	struct fragment_entry fragments[FRAGMENTS_MAX];
+	size_t fragment_next;
+	struct {
+		struct addr a, b;
+	} lost_pairs[FRAGMENTS_MAX];
+	size_t n_lost_pairs;
+	bool lost_pairs_overflow;
+	uint64_t full;
+	uint64_t unread[EVIDENCE_TAPS_MAX];
+};
+
+struct flow_table *flow_table_create(size_t max_flows, const struct port_range *ports,
+				     size_t n_ports)
+{
+	struct flow_table *ft = calloc(1, sizeof(*ft));
+	size_t buckets = 64;
+
+	if (!ft)
+		return NULL;
+	assert(n_ports <= FILTER_RANGES_MAX);
+	while (buckets < max_flows)
+		buckets *= 2;
+	ft->slots = calloc(max_flows ? max_flows : 1, sizeof(*ft->slots));
+	ft->buckets = calloc(buckets, sizeof(struct flow *));
+	if (!ft->slots || !ft->buckets) {
+		flow_table_destroy(ft);
+		return NULL;
+	}
+	ft->max_flows = max_flows;
+	ft->bucket_mask = buckets - 1;
+	if (n_ports)
+		memcpy(ft->ports, ports, n_ports * sizeof(*ports));
+	ft->n_ports = n_ports;
+	return ft;
+}
+
+void flow_table_destroy(struct flow_table *ft)
+{
+	if (!ft)
+		return;
+	free(ft->slots);
+	free(ft->buckets);
+	free(ft);
+}
+
+static size_t key_bucket(const struct flow_table *ft, const struct flow_key *k)
+{
+	uint64_t h = addr_hash(&k->server, (uint64_t)k->server_port << 16 | k->client_port);
+
+	return (size_t)addr_hash(&k->client, h ^ k->proto) & ft->bucket_mask;
+}
+
+static bool key_eq(const struct flow_key *a, const struct flow_key *b)
+{
+	return a->proto == b->proto && a->server_port == b->server_port &&
+	       a->client_port == b->client_port && addr_eq(&a->server, &b->server) &&
+	       addr_eq(&a->client, &b->client);
+}
+
+struct flow *flow_table_find(const struct flow_table *ft, const struct flow_key *key)
+{
+	struct flow *fl = ft->buckets[key_bucket(ft, key)];
+
+	while (fl && !key_eq(&fl->key, key))
+		fl = fl->next;
+	return fl;
+}
+
+/* Opens a generation in front of @older (the newest so far, or NULL). */
+static struct flow *flow_open(struct flow_table *ft, const struct flow_key *key, struct flow *older,
+			      uint64_t now_ns)
+{
+	struct flow **link = &ft->buckets[key_bucket(ft, key)];
+	struct flow *fl = ft->free;
+
+	if (fl)
+		ft->free = fl->next;
+	else if (ft->used < ft->max_flows)
+		fl = &ft->slots[ft->used++];
+	else {
+		ft->full++;
+		return NULL;
+	}
+	*fl = (struct flow){.key = *key, .first_ns = now_ns, .last_ns = now_ns, .in_use = true};
+	if (older) {
+		while (*link != older)
+			link = &(*link)->next;
+		fl->older = older;
+		fl->generation = older->generation + 1;
+		fl->next = older->next;
+		older->next = NULL;
+	} else {
+		fl->next = *link;
+	}
+	*link = fl;
+	return fl;
+}
+
+void flow_table_forget(struct flow_table *ft, struct flow *fl)
+{
+	struct flow **link = &ft->buckets[key_bucket(ft, &fl->key)];
+	struct flow *newest;
+
+	while (*link && !key_eq(&(*link)->key, &fl->key))
+		link = &(*link)->next;
+	newest = *link;
+	assert(newest);
+	if (newest == fl) {
+		*link = fl->older ? fl->older : fl->next;
+		if (fl->older)
+			fl->older->next = fl->next;
+	} else {
+		while (newest->older != fl)
+			newest = newest->older;
+		newest->older = fl->older;
+	}
+	for (size_t i = 0; i < FRAGMENTS_MAX; i++)
+		if (ft->fragments[i].fl == fl)
+			ft->fragments[i] = (struct fragment_entry){0};
+	*fl = (struct flow){.next = ft->free};
+	ft->free = fl;
+}
+
+static bool watched(const struct flow_table *ft, uint16_t port)
+{
+	for (size_t i = 0; i < ft->n_ports; i++)
+		if (port >= ft->ports[i].lo && port <= ft->ports[i].hi)
+			return true;
+	return ft->n_ports == 0;
+}
+
+static struct flow_key key_from(const struct frame_info *p, enum flow_way way)
+{
+	if (way == FLOW_TO_SERVER)
+		return (struct flow_key){.server = p->dst,
+					 .client = p->src,
+					 .server_port = p->dport,
+					 .client_port = p->sport,
+					 .proto = p->proto};
+	return (struct flow_key){.server = p->src,
+				 .client = p->dst,
+				 .server_port = p->sport,
+				 .client_port = p->dport,
+				 .proto = p->proto};
+}
+
+/* Which end is the server. Returns false when neither port is watched. */
+static bool orient(const struct flow_table *ft, const struct frame_info *p, struct flow_key *key,
+		   enum flow_way *way)
+{
+	bool to = watched(ft, p->dport), from = watched(ft, p->sport);
+
+	if (!to && !from)
+		return false;
+	*way = to ? FLOW_TO_SERVER : FLOW_TO_CLIENT;
+	*key = key_from(p, *way);
+	if (!to || !from || flow_table_find(ft, key))
+		return true;
+	/* Both ends may be a server: what is known of the flow decides, then the handshake, then
+	 * the port. */
+	struct flow_key other = key_from(p, FLOW_TO_CLIENT);
+	bool syn = p->proto == IPPROTO_TCP && p->tcp_flags & TCP_SYN;
+	bool reply = syn ? (p->tcp_flags & TCP_ACK) != 0 : p->sport < p->dport;
+
+	if (flow_table_find(ft, &other) || reply) {
+		*way = FLOW_TO_CLIENT;
+		*key = other;
+	}
+	return true;
+}
+
+static bool seen_on(const struct flow *fl, uint32_t tap)
+{
+	return flow_view_sound(&fl->view[tap][FLOW_TO_SERVER]) +
+		       flow_view_sound(&fl->view[tap][FLOW_TO_CLIENT]) >
+	       0;
+}
+
+/* The generation that a client's SYN belongs to, opened if need be. */
+static struct flow *generation_for_syn(struct flow_table *ft, struct flow *newest, uint32_t isn,
+				       uint64_t now_ns)
+{
+	uint32_t n = 0;
+
+	for (struct flow *fl = newest; fl; fl = fl->older, n++)
+		for (uint32_t t = 0; t < EVIDENCE_TAPS_MAX; t++) {
+			const struct flow_view *v = &fl->view[t][FLOW_TO_SERVER];
+
+			if (v->isn_known && v->isn == isn)
+				return fl;
+		}
+	if (n >= FLOW_GENERATIONS_MAX) {
+		ft->full++;
+		return NULL;
+	}
+	return flow_open(ft, &newest->key, newest, now_ns);
+}
+
+/* The generation a frame belongs to, opened if need be. */
+static struct flow *generation_for(struct flow_table *ft, const struct flow_key *key,
+				   enum flow_way way, const struct evidence_frame *f)
+{
+	const struct frame_info *p = &f->info;
+	struct flow *newest = flow_table_find(ft, key), *fl;
+
+	if (!newest)
+		return flow_open(ft, key, NULL, f->ts_ns);
+	if (p->proto != IPPROTO_TCP)
+		return newest;
+	if (p->tcp_flags & TCP_SYN && !(p->tcp_flags & TCP_ACK) && way == FLOW_TO_SERVER &&
+	    !(p->problems & FRAME_BAD))
+		return generation_for_syn(ft, newest, p->seq, f->ts_ns);
+	for (fl = newest; fl && !seen_on(fl, f->tap);)
+		fl = fl->older;
+	return fl ? fl : newest;
+}
+
+static void cover_remove(struct seq_cover *c, uint32_t i)
+{
+	c->n--;
+	memmove(&c->part[i], &c->part[i + 1], (c->n - i) * sizeof(c->part[0]));
+}
+
+static void cover_add(struct seq_cover *c, uint64_t lo, uint64_t hi)
+{
+	uint32_t i = 0;
+
+	while (i < c->n && c->part[i].hi < lo)
+		i++;
+	if (i == c->n || c->part[i].lo > hi) {
+		if (c->n == FLOW_INTERVALS_MAX) {
+			c->overflow = true;
+			return;
+		}
+		memmove(&c->part[i + 1], &c->part[i], (c->n - i) * sizeof(c->part[0]));
+		c->n++;
+		c->part[i].lo = lo;
+		c->part[i].hi = hi;
+		return;
+	}
+	if (lo < c->part[i].lo)
+		c->part[i].lo = lo;
+	if (hi > c->part[i].hi)
+		c->part[i].hi = hi;
+	while (i + 1 < c->n && c->part[i + 1].lo <= c->part[i].hi) {
+		if (c->part[i + 1].hi > c->part[i].hi)
+			c->part[i].hi = c->part[i + 1].hi;
+		cover_remove(c, i + 1);
+	}
+}
+
+/* A 32-bit number as a 64-bit distance from @isn, the one nearest to @near. False: not in this
+ * connection. */
+static bool seq_relative(uint32_t seq, uint32_t isn, uint64_t near, uint64_t *rel)
+{
+	int32_t delta = (int32_t)(seq - (isn + (uint32_t)near));
+
+	if (delta > SEQ_WINDOW_MAX || delta < -SEQ_WINDOW_MAX ||
+	    (delta < 0 && near < (uint64_t) - (int64_t)delta))
+		return false;
+	*rel = near + (uint64_t)(int64_t)delta;
+	return true;
+}
+
+static void track_seq(struct flow_view *v, const struct flow_view *other,
+		      const struct frame_info *p)
+{
+	uint64_t rel, end, ack;
+
+	if (p->tcp_flags & TCP_SYN) {
+		v->syn++;
+		v->mss = p->mss;
+		if (!v->isn_known) {
+			v->isn_known = true;
+			v->isn = p->seq;
+			v->next = 1;
+		}
+		return;
+	}
+	if (p->tcp_flags & TCP_ACK && other->isn_known &&
+	    seq_relative(p->ack, other->isn, other->next, &ack) && ack > v->acked)
+		v->acked = ack;
+	if (!v->isn_known || p->tcp_flags & TCP_RST || !seq_relative(p->seq, v->isn, v->next, &rel))
+		return;
+	end = rel + p->payload_len;
+	if (p->tcp_flags & TCP_FIN)
+		v->fin_at = end++;
+	if (end > rel)
+		cover_add(&v->cover, rel, end);
+	if (end > v->next)
+		v->next = end;
+}
+
+static void count_tcp(struct flow *fl, uint32_t tap, enum flow_way way, const struct frame_info *p)
+{
+	struct flow_view *v = &fl->view[tap][way];
+
+	v->rst += (p->tcp_flags & TCP_RST) != 0;
+	v->fin += (p->tcp_flags & TCP_FIN) != 0;
+	v->data += p->payload_len > 0;
+	track_seq(v, &fl->view[tap][!way], p);
+}
+
+static void count_bad(struct flow_view *v, const struct evidence_frame *f)
+{
+	const struct frame_info *p = &f->info;
+
+	v->bad++;
+	if (!f->outgoing || (p->problems & FRAME_BAD) != FRAME_BAD_CHECKSUM)
+		return;
+	v->sent_bad_checksum[p->carriage]++;
+	v->outgoing++;
+	if (p->proto == IPPROTO_TCP && p->tcp_flags & TCP_SYN)
+		v->mss = p->mss;
+}
+
+static void count_frame(struct flow *fl, enum flow_way way, const struct evidence_frame *f)
+{
+	const struct frame_info *p = &f->info;
+	struct flow_view *v = &fl->view[f->tap][way];
+
+	fl->last_ns = f->ts_ns;
+	v->problems |= p->problems;
+	if (p->problems & FRAME_BAD && p->carriage != CARRIAGE_MISMATCH) {
+		count_bad(v, f);
+		return;
+	}
+	v->frames[p->carriage]++;
+	v->outgoing += f->outgoing;
+	v->fragments += p->fragment;
+	if (p->proto == IPPROTO_TCP)
+		count_tcp(fl, f->tap, way, p);
+	else
+		v->bytes += p->payload_len;
+}
+
+static struct fragment_entry *fragment_find(struct flow_table *ft, const struct evidence_frame *f)
+{
+	const struct frame_info *p = &f->info;
+
+	for (size_t i = 0; i < FRAGMENTS_MAX; i++) {
+		struct fragment_entry *e = &ft->fragments[i];
+
+		if (e->in_use && e->tap == f->tap && e->id == p->frag_id &&
+		    (p->version == 6 || e->proto == p->proto) && addr_eq(&e->src, &p->src) &&
+		    addr_eq(&e->dst, &p->dst))
+			return e;
+	}
+	return NULL;
+}
+
+static void note_lost_pair(struct flow_table *ft, const struct fragment_entry *e)
+{
+	if (ft->n_lost_pairs == FRAGMENTS_MAX) {
+		ft->lost_pairs_overflow = true;
+		return;
+	}
+	ft->lost_pairs[ft->n_lost_pairs].a = e->src;
+	ft->lost_pairs[ft->n_lost_pairs].b = e->dst;
+	ft->n_lost_pairs++;
+}
+
+static struct fragment_entry *fragment_add(struct flow_table *ft, const struct evidence_frame *f)
+{
+	struct fragment_entry *e = &ft->fragments[ft->fragment_next++ % FRAGMENTS_MAX];
+
+	if (e->in_use && !e->fl)
+		note_lost_pair(ft, e);
+	*e = (struct fragment_entry){.in_use = true,
+				     .tap = f->tap,
+				     .id = f->info.frag_id,
+				     .src = f->info.src,
+				     .dst = f->info.dst,
+				     .proto = f->info.proto};
+	return e;
+}
+
+static void fragment_settle(struct fragment_entry *e, struct flow *fl, enum flow_way way)
+{
+	struct flow_view *v = &fl->view[e->tap][way];
+
+	e->fl = fl;
+	e->way = way;
+	for (int c = 0; c < CARRIAGE_NUM; c++) {
+		v->frames[c] += e->waiting[c];
+		v->later_fragments += e->waiting[c];
+		e->waiting[c] = 0;
+	}
+	v->outgoing += e->waiting_outgoing;
+	e->waiting_outgoing = 0;
+	v->bytes += e->waiting_bytes;
+	e->waiting_bytes = 0;
+}
+
+static struct flow *later_fragment(struct flow_table *ft, const struct evidence_frame *f)
+{
+	struct fragment_entry *e = fragment_find(ft, f);
+	struct flow_view *v;
+
+	if (!e)
+		e = fragment_add(ft, f);
+	if (!e->fl) {
+		e->waiting[f->info.carriage]++;
+		e->waiting_outgoing += f->outgoing;
+		e->waiting_bytes += f->info.payload_len;
+		return NULL;
+	}
+	v = &e->fl->view[f->tap][e->way];
+	v->frames[f->info.carriage]++;
+	v->outgoing += f->outgoing;
+	v->bytes += f->info.payload_len;
+	v->later_fragments++;
+	e->fl->last_ns = f->ts_ns;
+	return e->fl;
+}
+
+struct flow *flow_table_input(struct flow_table *ft, const struct evidence_frame *f)
+{
+	const struct frame_info *p = &f->info;
+	struct fragment_entry *e;
+	struct flow_key key;
+	enum flow_way way;
+	struct flow *fl;
+
+	assert(f->tap < EVIDENCE_TAPS_MAX && (unsigned)p->carriage < CARRIAGE_NUM);
+	if (f->canary)
+		return NULL;
+	if (!p->has_ports) {
+		if (p->problems & FRAME_BAD)
+			ft->unread[f->tap]++;
+		else if (p->fragment && p->frag_offset)
+			return later_fragment(ft, f);
+		return NULL;
+	}
+	if (!orient(ft, p, &key, &way))
+		return NULL;
+	fl = generation_for(ft, &key, way, f);
+	if (!fl)
+		return NULL;
+	count_frame(fl, way, f);
+	if (p->fragment) {
+		e = fragment_find(ft, f);
+		fragment_settle(e ? e : fragment_add(ft, f), fl, way);
+	}
+	return fl;
+}
+
+void flow_table_settle(struct flow_table *ft)
+{
+	for (size_t i = 0; i < FRAGMENTS_MAX; i++) {
+		if (ft->fragments[i].in_use && !ft->fragments[i].fl)
+			note_lost_pair(ft, &ft->fragments[i]);
+		ft->fragments[i] = (struct fragment_entry){0};
+	}
+	for (size_t i = 0; i < ft->used; i++) {
+		struct flow *fl = &ft->slots[i];
+
+		if (ft->lost_pairs_overflow)
+			fl->fragments_unattributed = true;
+		for (size_t k = 0; k < ft->n_lost_pairs; k++) {
+			const struct addr *a = &ft->lost_pairs[k].a, *b = &ft->lost_pairs[k].b;
+
+			if ((addr_eq(a, &fl->key.server) && addr_eq(b, &fl->key.client)) ||
+			    (addr_eq(b, &fl->key.server) && addr_eq(a, &fl->key.client)))
+				fl->fragments_unattributed = true;
+		}
+	}
+}
+
+struct flow *flow_table_at(const struct flow_table *ft, size_t i)
+{
+	return i < ft->used && ft->slots[i].in_use ? &ft->slots[i] : NULL;
+}
+
+size_t flow_table_slots(const struct flow_table *ft)
+{
+	return ft->used;
+}
+
+size_t flow_table_index(const struct flow_table *ft, const struct flow *fl)
+{
+	return (size_t)(fl - ft->slots);
+}
+
+bool flow_table_orient(const struct flow_table *ft, uint8_t proto, const struct endpoint *src,
+		       const struct endpoint *dst, struct flow_key *key, enum flow_way *way)
+{
+	struct frame_info p = {.src = src->addr,
+			       .dst = dst->addr,
+			       .sport = src->port,
+			       .dport = dst->port,
+			       .proto = proto};
+
+	return orient(ft, &p, key, way);
+}
+
+uint64_t flow_table_full(const struct flow_table *ft)
+{
+	return ft->full;
+}
+
+uint64_t flow_table_unread(const struct flow_table *ft, uint32_t tap)
+{
+	assert(tap < EVIDENCE_TAPS_MAX);
+	return ft->unread[tap];
+}
+
+bool flow_established(const struct flow *fl, uint32_t tap)
+{
+	return fl->view[tap][FLOW_TO_SERVER].isn_known && fl->view[tap][FLOW_TO_CLIENT].isn_known;
+}
+
+bool flow_closed(const struct flow *fl, uint32_t tap)
+{
+	const struct flow_view *to = &fl->view[tap][FLOW_TO_SERVER];
+	const struct flow_view *from = &fl->view[tap][FLOW_TO_CLIENT];
+
+	if (to->rst || from->rst)
+		return true;
+	return to->fin_at && from->fin_at && from->acked > to->fin_at && to->acked > from->fin_at;
+}
+
+bool flow_covered(const struct flow *fl, uint32_t tap, enum flow_way way)
+{
+	const struct flow_view *v = &fl->view[tap][way];
+	uint64_t acked = fl->view[tap][!way].acked;
+	uint64_t end = v->cover.n ? v->cover.part[0].hi : 1;
+
+	if (!v->isn_known)
+		return acked == 0; /* a refused SYN has nothing to cover */
+	if (v->cover.overflow || v->cover.n > 1)
+		return false;
+	if (v->cover.n == 1 && v->cover.part[0].lo > 1)
+		return false;
+	if (v->fin_at && v->fin_at + 1 != end)
+		return false;
+	return acked <= end && v->next == end;
+}
+
+uint64_t flow_payload(const struct flow *fl, uint32_t tap, enum flow_way way)
+{
+	const struct flow_view *v = &fl->view[tap][way];
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < v->cover.n; i++)
+		sum += v->cover.part[i].hi - v->cover.part[i].lo;
+	return sum - (v->fin_at != 0 && sum > 0);
+}
