@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# dualwire: `make test` tests it and installs what is missing. `make help` lists the rest.
+# dualwire: `make demo` shows it, `make test` tests it; both install what is missing. `make help` lists the rest.
 
 VERSION := 0.1.0
 BUILD   ?= build
@@ -38,22 +38,29 @@ RAWSTACK_SRC := rawstack/addr.c rawstack/addr_class.c rawstack/wire/csum.c rawst
 URING_SRC := uring/sockopt.c uring/listener.c uring/resolve.c uring/client.c uring/caps.c uring/wheel.c \
 	uring/bufring.c uring/uring.c uring/uring_accept.c uring/uring_tcp.c uring/uring_udp.c uring/engine.c \
 	uring/workload.c uring/server.c
-TOOLS_SRC := 
-MAIN_SRC := 
+TOOLS_SRC := tools/cli.c tools/report.c tools/evidence_file.c tools/watch.c tools/lab/cases.c tools/lab/records.c \
+	tools/lab/lab_server.c tools/lab/run.c tools/lab/table.c tools/addr.c tools/connect.c tools/serve.c \
+	tools/witness.c tools/judge.c tools/lab.c
+MAIN_SRC := tools/main.c
 
 # Tests by hand too: tests/unit/test_NAME.c, tests/lab/test_NAME.c, tests/fuzz/fuzz_NAME.c.
-UNIT_TESTS := addr addr_class wire frame filter netlink sockdiag ring tap flow judge judge_damage evidence wheel \
-	engine server client
-LAB_TESTS := 
+UNIT_TESTS := addr addr_class addr_cmd wire frame filter netlink sockdiag ring tap flow judge judge_damage evidence \
+	wheel engine server client
+LAB_TESTS := confirmed sabotage drain cli cli_lab
 FUZZERS := addr frame evidence
 TEST_SRC := tests/unit/t_main.c tests/unit/t_net.c tests/unit/t_lab.c tests/unit/t_evidence.c \
-	tests/unit/t_damage.c tests/unit/bpf_interp.c
+	tests/unit/t_damage.c tests/unit/bpf_interp.c tests/lab/t_bench.c tests/lab/t_program.c
 
 objects = $(1:%.c=$(BUILD)/%.o)
 LIB_OBJ := $(call objects,$(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC))
 TESTS   := $(UNIT_TESTS:%=$(BUILD)/tests/unit/test_%) $(LAB_TESTS:%=$(BUILD)/tests/lab/test_%)
 
-all: $(BUILD)/libdualwire.a ## build the library
+all: $(BUILD)/dualwire ## build build/dualwire
+
+demo: ## install what is missing, build, and run the main job
+	@scripts/setup build
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/dualwire lab
 
 test: ## install what is missing, build and run all tests, also under sanitizers and fuzzers
 	@scripts/setup test
@@ -73,6 +80,9 @@ fuzz: ## run the fuzzers until stopped: make fuzz FUZZ=frame FUZZ_SECONDS=600
 	@$(MAKE) --no-print-directory fuzzers
 	@BUILD=$(BUILD) scripts/fuzz $(or $(FUZZ_SECONDS),600) $(or $(FUZZ),$(FUZZERS))
 
+install: all ## install under $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BUILD)/dualwire $(DESTDIR)$(PREFIX)/bin/dualwire
+
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
@@ -81,6 +91,10 @@ clean: ## remove everything that was built
 
 tests: $(TESTS)
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%) $(BUILD)/fuzz/seed_frame
+
+$(BUILD)/dualwire: $(call objects,$(MAIN_SRC)) $(BUILD)/libdualwire.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/libdualwire.a: $(LIB_OBJ)
 	$(call say,AR,$@)
@@ -118,6 +132,6 @@ $(BUILD)/fuzz/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(ALL_CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
 
-.PHONY: all test run-tests check fuzz help clean tests fuzzers
+.PHONY: all demo test run-tests check fuzz install help clean tests fuzzers
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
