@@ -8,7 +8,8 @@
 
 enum { NS_PER_MS = 1000000 };
 
-/* CLOCK_MONOTONIC for durations and deadlines, CLOCK_REALTIME for what is written down. Nanoseconds. */
+/* CLOCK_MONOTONIC for durations and deadlines, CLOCK_REALTIME for what is written down.
+ * Nanoseconds. */
 static inline uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;

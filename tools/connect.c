@@ -260,7 +260,10 @@ static json_t *attempt_json(const struct options *o, const struct attempt *a)
 
 	if (json != NULL) {
 		report_set_endpoint(json, "peer", &a->candidate->ep, family);
-		report_set_endpoint(json, "local", &rec->local, family);
+		if (rec->local.port != 0)
+			report_set_endpoint(json, "local", &rec->local, family);
+		else
+			json_object_set_new(json, "local", json_null());
 	}
 	return json;
 }
@@ -316,7 +319,7 @@ int cmd_connect(int argc, char **argv)
 	rc = resolve(&q, &r);
 	if (rc != 0)
 		return resolve_fail(&o, rc);
-	reply = malloc(TEXT_MAX);
+	reply = calloc(1, TEXT_MAX);
 	if (reply == NULL)
 		return cli_fail("connect", "out of memory; free some and try again");
 	rc = candidates_try(&o, &r, reply);

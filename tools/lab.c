@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lab.c - `dualwire lab`: run cases and show what each view said */
+#include "../uring/engine.h"
 #include "cli.h"
 #include "evidence_file.h"
 #include "lab/run.h"
@@ -49,6 +50,14 @@ static const char HELP[] =
 	"  dualwire lab tcp-mapped-to-dual\n"
 	"  dualwire lab 'udp-*' -J | jq '.cases[].verdict'\n"
 	"  dualwire lab -e run.json && dualwire judge run.json\n";
+
+static bool engine_exists(const char *name)
+{
+	for (size_t i = 0; engine_name(i); i++)
+		if (strcmp(name, engine_name(i)) == 0)
+			return true;
+	return strcmp(name, "auto") == 0;
+}
 
 static int list_cases(void)
 {
@@ -243,6 +252,9 @@ int cmd_lab(int argc, char **argv)
 		return rc == CLI_DONE ? 0 : rc;
 	if (o.list)
 		return list_cases();
+	if (!engine_exists(o.engine))
+		return cli_usage_error("lab", "there is no engine '%.64s'; there are %s and auto",
+				       o.engine, engine_name(0));
 	/* A place that cannot be written to is found before the work, not after it. */
 	if (o.evidence) {
 		rc = evidence_file_open("lab", o.evidence, &file);

@@ -31,6 +31,16 @@ static void print_help(FILE *f)
 		   "More:        dualwire COMMAND --help\n");
 }
 
+/* Output that was lost is a failure, whatever else went well. */
+static int finish(int rc)
+{
+	/* A command that could not go on has said why. */
+	if (rc == EXIT_NOT_STARTED || (fflush(stdout) == 0 && !ferror(stdout)))
+		return rc;
+	fprintf(stderr, "dualwire: output was lost: check where standard output goes\n");
+	return EXIT_NOT_STARTED;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -40,15 +50,15 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0) {
 		print_help(stdout);
-		return 0;
+		return finish(0);
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("dualwire %s\n", DUALWIRE_VERSION);
-		return 0;
+		return finish(0);
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (strcmp(argv[1], COMMANDS[i].name) == 0)
-			return COMMANDS[i].run(argc - 1, argv + 1);
+			return finish(COMMANDS[i].run(argc - 1, argv + 1));
 	fprintf(stderr, "dualwire: there is no command '%s'; 'dualwire --help' lists them\n",
 		argv[1]);
 	return EXIT_USAGE;

@@ -22,13 +22,11 @@ static enum evidence_side shown_side(const struct connection *c, bool kernel)
 void report_set_endpoint(json_t *o, const char *key, const struct endpoint *ep, int family)
 {
 	char text[ADDR_STRLEN], name[32];
-	bool known = ep->port || !addr_eq(&ep->addr, &ADDR_ANY6);
 
 	json_object_set_new(o, key,
-			    known ? json_string(addr_print(&ep->addr, evidence_form(family), text))
-				  : json_null());
+			    json_string(addr_print(&ep->addr, evidence_form(family), text)));
 	snprintf(name, sizeof(name), "%s_port", key);
-	json_object_set_new(o, name, known ? json_integer(ep->port) : json_null());
+	json_object_set_new(o, name, json_integer(ep->port));
 	if (!ep->scope)
 		return;
 	snprintf(name, sizeof(name), "%s_scope", key);

@@ -21,7 +21,7 @@ const char *report_family_name(int family);
 
 /*
  * Sets @key, @key_port and, where there is one, @key_scope of @o to an endpoint as a socket of
- * @family shows it; null where the endpoint is all zero.
+ * @family shows it.
  */
 void report_set_endpoint(json_t *o, const char *key, const struct endpoint *ep, int family);
 

@@ -161,6 +161,21 @@ static int options_read(int argc, char **argv, struct options *o)
 	return 0;
 }
 
+/* An address as inet_pton(3) reads it, with or without a zone; the resolver alone would take
+ * "1.2.3" too. */
+static bool is_address(const char *text)
+{
+	char bare[ADDR_STRLEN];
+	size_t len = strcspn(text, "%");
+	struct addr a;
+
+	if (len >= sizeof(bare))
+		return false;
+	memcpy(bare, text, len);
+	bare[len] = '\0';
+	return addr_parse(bare, &a, NULL) == 0;
+}
+
 /* Returns 0 or EXIT_USAGE. */
 static int bind_resolve(const struct options *o, struct listen_spec *spec)
 {
@@ -179,7 +194,7 @@ static int bind_resolve(const struct options *o, struct listen_spec *spec)
 				       o->port);
 	if (o->bind == NULL && o->family == AF_UNSPEC)
 		q.family = AF_INET6;
-	if (resolve(&q, &r) != 0)
+	if ((o->bind != NULL && !is_address(o->bind)) || resolve(&q, &r) != 0)
 		return cli_usage_error("serve",
 				       "'%.64s' is not an %s address; names are not "
 				       "looked up here",
@@ -343,7 +358,8 @@ static int run(struct server *s, const sigset_t *signals)
 		return cli_fail("serve", "cannot start a thread: %s", strerror(rc));
 	rc = server_run(s);
 	__atomic_store_n(&st.over, true, __ATOMIC_RELEASE);
-	pthread_kill(thread, SIGTERM);
+	/* The signal is blocked everywhere: it wakes the thread's sigwait() and ends nobody. */
+	pthread_kill(thread, SIGTERM); /* NOLINT(bugprone-bad-signal-to-kill-thread) */
 	pthread_join(thread, NULL);
 	if (rc < 0)
 		return cli_fail("serve", "stopped serving: %s", strerror(-rc));

@@ -9,6 +9,7 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -48,6 +49,7 @@ static const char HELP[] =
 	"localhost 7000\n";
 
 enum { OPT_READY_FD = 256, POLL_MS = 50 };
+enum { COUNT_MAX = 1000000000, SECONDS_MAX = 10000000, FD_MAX = 1000000 };
 
 struct options {
 	const char *interface, *evidence;
@@ -98,25 +100,48 @@ static int add_ports(struct options *o, const char *text)
 	return 0;
 }
 
-static int parse_number(const char *opt, const char *text, double max, double *out)
+static int parse_count(const char *opt, const char *text, unsigned long max, unsigned long *out)
 {
 	char *end;
-	double v = strtod(text, &end);
 
-	if (*text == '\0' || *end != '\0' || !(v > 0) || v > max)
+	errno = 0;
+	*out = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end != '\0' || errno || *out < 1 || *out > max)
 		return cli_usage_error("witness",
-				       "'%.64s' is no value for %s; give a number from 1 to %.0f",
+				       "'%.64s' is no value for %s; give a number from 1 to %lu",
 				       text, opt, max);
-	*out = v;
+	return 0;
+}
+
+static int parse_seconds(const char *text, double *out)
+{
+	char *end;
+
+	*out = strtod(text, &end);
+	if (*text < '0' || *text > '9' || *end != '\0' || !(*out > 0) || *out > SECONDS_MAX)
+		return cli_usage_error(
+			"witness",
+			"'%.64s' is no value for --time; give seconds, more than 0 and at most %d",
+			text, SECONDS_MAX);
+	return 0;
+}
+
+static int parse_ready_fd(const char *text, int *out)
+{
+	unsigned long fd;
+	int rc = parse_count("--ready-fd", text, FD_MAX, &fd);
+
+	if (rc)
+		return rc;
+	if (fcntl((int)fd, F_GETFD) < 0)
+		return cli_usage_error("witness", "--ready-fd %lu is not an open descriptor", fd);
+	*out = (int)fd;
 	return 0;
 }
 
 static int apply(void *options, int c)
 {
 	struct options *o = options;
-	double v = 0;
-	int rc = 0;
-
 	switch (c) {
 	case 'i':
 		o->interface = optarg;
@@ -138,17 +163,13 @@ static int apply(void *options, int c)
 		o->evidence = optarg;
 		break;
 	case 'c':
-		rc = parse_number("--count", optarg, 1e9, &v);
-		o->count = (unsigned long)v;
-		break;
+		return parse_count("--count", optarg, COUNT_MAX, &o->count);
 	case 't':
-		rc = parse_number("--time", optarg, 1e7, &o->seconds);
-		break;
+		return parse_seconds(optarg, &o->seconds);
 	default:
-		rc = parse_number("--ready-fd", optarg, 1e6, &v);
-		o->ready_fd = (int)v;
+		return parse_ready_fd(optarg, &o->ready_fd);
 	}
-	return rc;
+	return 0;
 }
 
 static int parse_options(int argc, char **argv, struct options *o)

@@ -177,7 +177,9 @@ int uring_send_dgram(struct engine *e, uint32_t listener, const struct endpoint 
 	sqe = uring_sqe(u);
 	if (sqe == NULL)
 		return -EAGAIN;
-	d->iov = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+	/* sendmsg only reads it; struct iovec has no const. */
+	memcpy(&d->iov.iov_base, &data, sizeof(data));
+	d->iov.iov_len = len;
 	d->msg = (struct msghdr){.msg_name = &d->to,
 				 .msg_namelen = (socklen_t)namelen,
 				 .msg_iov = &d->iov,

@@ -59,6 +59,9 @@ static const struct setting settings[] = {
 	{"/proc/sys/net/ipv4/icmp_ratemask", "0"},
 	{"/proc/sys/net/ipv6/icmp/ratelimit", "0"},
 	{"/proc/sys/net/ipv6/icmp/ratemask", "\n"},
+	/* A socket whose program was killed must not keep its namespace until its last FIN is lost.
+	 */
+	{"/proc/sys/net/ipv4/tcp_orphan_retries", "1"},
 	{"/proc/sys/net/ipv6/conf/all/force_mld_version", "1"},
 	{"/proc/sys/net/ipv6/conf/default/mldv1_unsolicited_report_interval", "2147483647"},
 };

@@ -45,6 +45,7 @@ static int open_post(struct witness *w, uint32_t i, const char **what)
 		.ifindex = p->ifindex,
 		.filter = {.ranges = w->cfg.ports,
 			   .n_ranges = w->cfg.n_ports,
+			   .snaplen = w->cfg.ring.snaplen,
 			   .accept_canary = true,
 			   .canary_magic = TAP_CANARY_MAGIC},
 		.ring = w->cfg.ring,
