@@ -8,12 +8,13 @@
 struct evidence_file;
 
 /*
- * Prepares to write @path: a new file beside it that takes its name only when complete, so an older
- * one is never lost to a failure. Returns 0, or an exit code after a message for @cmd.
+ * Prepares to write @path: a file without a name, which takes that name only when complete. So an
+ * older one is never lost to a failure, and a killed program leaves nothing. A pipe or device is
+ * written to directly. Returns 0, or an exit code after a message for @cmd.
  */
 int evidence_file_open(const char *cmd, const char *path, struct evidence_file **out);
 
-/* Writes, renames, releases. Returns 0, or an exit code after a message. */
+/* Writes, gives the name, releases @f. Returns 0, or an exit code after a message. */
 int evidence_file_save(const char *cmd, struct evidence_file *f, const struct evidence *ev);
 
 /* Leaves nothing behind. NULL is allowed. */

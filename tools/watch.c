@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-enum { CATCH_UP_MS = 100, READY_MS = 2000, SCAN_MS = 50 };
+enum { CATCH_UP_MS = 100, READY_MS = 2000, SCAN_MS = 50, EARLY_MAX = 1024 };
 
 /* What the kernel said about the two ends of a flow, beside the flow's slot. */
 struct ends {
@@ -17,11 +17,19 @@ struct ends {
 	bool announced;
 };
 
+/* A socket's end that was reported before its flow was seen. */
+struct early {
+	struct sockdiag_entry entry;
+	uint64_t since_ns; /* monotonic */
+};
+
 struct watch {
 	struct watch_config cfg;
 	struct witness *witness;
 	struct flow_table *flows;
 	struct ends *ends; /* one per slot */
+	struct early early[EARLY_MAX];
+	size_t n_early;
 	struct judge_report rep;
 	struct watch_totals totals;
 	uint64_t scan_ns; /* when ended flows were last looked for */
@@ -37,31 +45,51 @@ static void on_frame(const struct evidence_frame *f, void *arg)
 		w->fresh = true;
 }
 
-/* The generation this socket belongs to: the oldest one that has no socket on that side yet. */
-static void on_kernel(uint32_t tap, const struct sockdiag_entry *e, void *arg)
+/* Gives @e to the oldest generation of its flow that has no socket on that side. False: no such. */
+static bool attach(struct watch *w, const struct sockdiag_entry *e)
 {
-	struct watch *w = arg;
+	struct ends *oldest = NULL;
+	enum evidence_side side;
 	struct flow_key key;
 	enum flow_way way;
-	struct flow *fl, *oldest = NULL;
-	enum evidence_side side;
 
-	(void)tap;
 	if (!flow_table_orient(w->flows, e->proto, &e->src, &e->dst, &key, &way))
-		return;
+		return true; /* nobody's business here */
 	side = way == FLOW_TO_SERVER ? SIDE_CLIENT : SIDE_SERVER;
-	for (fl = flow_table_find(w->flows, &key); fl; fl = fl->older) {
+	for (const struct flow *fl = flow_table_find(w->flows, &key); fl; fl = fl->older) {
 		struct ends *ends = &w->ends[flow_table_index(w->flows, fl)];
 
 		if (!ends->known[side] || ends->kernel[side].cookie == e->cookie)
-			oldest = fl;
+			oldest = ends;
 	}
-	if (oldest) {
-		struct ends *ends = &w->ends[flow_table_index(w->flows, oldest)];
+	if (!oldest)
+		return false;
+	oldest->kernel[side] = *e;
+	oldest->known[side] = true;
+	return true;
+}
 
-		ends->kernel[side] = *e;
-		ends->known[side] = true;
-	}
+/* An event may be here before the ring hands over the frames: it waits for them. */
+static void on_kernel(uint32_t tap, const struct sockdiag_entry *e, void *arg)
+{
+	struct watch *w = arg;
+
+	(void)tap;
+	if (!attach(w, e) && w->n_early < EARLY_MAX)
+		w->early[w->n_early++] = (struct early){*e, clock_ns(CLOCK_MONOTONIC)};
+}
+
+/* Those whose frames never come (a socket that sent none) are forgotten after a while. */
+static void attach_early(struct watch *w)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->n_early; i++)
+		if (!attach(w, &w->early[i].entry) &&
+		    now - w->early[i].since_ns < (uint64_t)WATCH_GRACE_MS * NS_PER_MS)
+			w->early[n++] = w->early[i];
+	w->n_early = n;
 }
 
 int watch_open(const struct watch_config *cfg, struct watch **out, const char **what)
@@ -206,6 +234,7 @@ int watch_step(struct watch *w)
 	if (rc < 0)
 		return rc;
 	w->totals.frames += (uint64_t)rc;
+	attach_early(w);
 	announce(w);
 	if (now - w->scan_ns < (uint64_t)SCAN_MS * NS_PER_MS)
 		return 0;
@@ -222,6 +251,7 @@ int watch_stop(struct watch *w)
 	witness_dump_sockets(w->witness);
 	rc = witness_stop(w->witness);
 	flow_table_settle(w->flows);
+	attach_early(w);
 	announce(w);
 	run_gates(w, true);
 	for (size_t i = 0; i < flow_table_slots(w->flows); i++) {

@@ -26,7 +26,7 @@ static int wait_for(int fd, short events, uint64_t deadline_ms)
 	struct pollfd p = {.fd = fd, .events = events};
 
 	for (;;) {
-		uint64_t now_ms = clock_ns(CLOCK_MONOTONIC) / 1000000;
+		uint64_t now_ms = clock_ns(CLOCK_MONOTONIC) / NS_PER_MS;
 		int rc = poll(&p, 1, now_ms < deadline_ms ? (int)(deadline_ms - now_ms) : 0);
 
 		if (rc > 0)

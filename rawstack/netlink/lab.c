@@ -438,7 +438,7 @@ typedef int (*state_fn)(struct mnl_socket *nl, const struct lab_host *host);
 /* Asks both hosts until @reached says yes. */
 static int wait_for(struct builder *b, state_fn reached, const char *step)
 {
-	uint64_t deadline = clock_ns(CLOCK_MONOTONIC) + WAIT_MS * 1000000ULL;
+	uint64_t deadline = clock_ns(CLOCK_MONOTONIC) + (uint64_t)WAIT_MS * NS_PER_MS;
 	int side = 0, ret;
 
 	while (side < LAB_SIDES) {

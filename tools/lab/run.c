@@ -12,9 +12,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/if_packet.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <unistd.h>
