@@ -178,3 +178,46 @@ Test(drain, ten_datagrams_right_before_the_program_is_interrupted_are_reported)
 	drain_program(AF_INET);
 	drain_program(AF_INET6);
 }
+
+/* A whole connection in less than the millisecond after which a ring block is handed over. */
+static void connect_and_close(void)
+{
+	const struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(7000)};
+	struct sockaddr_in6 to = any;
+	int listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int client = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), server;
+	char byte;
+
+	to.sin6_addr = in6addr_loopback;
+	cr_assert(bind(listener, (const struct sockaddr *)&any, sizeof(any)) == 0);
+	cr_assert(listen(listener, 1) == 0);
+	cr_assert(connect(client, (const struct sockaddr *)&to, sizeof(to)) == 0);
+	server = accept(listener, NULL, NULL);
+	cr_assert(server >= 0 && shutdown(client, SHUT_WR) == 0 && read(server, &byte, 1) == 0);
+	close(server);
+	close(client);
+	close(listener);
+}
+
+Test(live, a_connection_shorter_than_a_ring_block_is_joined_with_its_socket)
+{
+	const char *const args[] = {"witness", "-i",	     "lo", "-p", "7000", "-c",
+				    "1",       "--ready-fd", "3",  "-J", NULL};
+	struct program_how how = {0};
+	struct program_result r;
+	struct program p;
+	int ready[2];
+
+	enter_own_namespace();
+	cr_assert(pipe2(ready, O_CLOEXEC) == 0);
+	how.pass_fd = ready[1];
+	program_start(&p, &how, args);
+	close(ready[1]);
+	await_ready(ready[0]);
+	connect_and_close();
+	program_finish(&p, &r);
+	cr_assert(r.exit_code == 0, "exit %d: %s", r.exit_code, r.out);
+	cr_assert(strstr(r.out, "\"confirmed\""), "%s", r.out);
+	program_result_free(&r);
+	close(ready[0]);
+}
