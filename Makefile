@@ -26,34 +26,100 @@ ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE -DDUALWIRE_VERSION='"$(VERSION)"' $(WARN)
 Q          := $(if $(V),,@)
 say         = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
-# Sources by hand, in layer order: tools -> uring -> rawstack, checked by scripts/check-layers.
-RAWSTACK_SRC := \
-	rawstack/addr.c rawstack/addr_class.c \
-	rawstack/wire/csum.c rawstack/wire/eth.c rawstack/wire/ipv4.c rawstack/wire/ipv6.c \
-	rawstack/wire/icmp.c rawstack/wire/udp.c rawstack/wire/tcp.c rawstack/wire/frame.c \
-	rawstack/wire/frame_print.c rawstack/wire/build.c \
-	rawstack/netlink/netns.c rawstack/netlink/nl.c rawstack/netlink/lab.c rawstack/netlink/sockdiag.c \
-	rawstack/capture/filter.c rawstack/capture/ring.c rawstack/capture/tap.c \
-	rawstack/witness/evidence.c rawstack/witness/evidence_read.c rawstack/witness/evidence_write.c \
-	rawstack/witness/flow.c rawstack/witness/socket_index.c rawstack/witness/join.c \
-	rawstack/witness/reason.c rawstack/witness/judge.c rawstack/witness/witness.c
-URING_SRC := \
-	uring/sockopt.c uring/listener.c uring/resolve.c uring/client.c \
-	uring/caps.c uring/wheel.c uring/bufring.c uring/uring.c uring/uring_accept.c uring/uring_tcp.c \
-	uring/uring_udp.c uring/engine.c uring/workload.c uring/server.c
-TOOLS_SRC := \
-	tools/cli.c tools/report.c tools/evidence_file.c tools/watch.c \
-	tools/lab/cases.c tools/lab/records.c tools/lab/lab_server.c tools/lab/run.c tools/lab/table.c \
-	tools/addr.c tools/connect.c tools/serve.c tools/witness.c tools/judge.c tools/lab.c
+# Sources by hand, a list a room, in layer order: tools -> uring -> rawstack, checked by scripts/check-layers.
+ADDR_SRC := \
+	rawstack/addr.c \
+	rawstack/addr_class.c
+WIRE_SRC := \
+	rawstack/wire/csum.c \
+	rawstack/wire/eth.c \
+	rawstack/wire/ipv4.c \
+	rawstack/wire/ipv6.c \
+	rawstack/wire/icmp.c \
+	rawstack/wire/udp.c \
+	rawstack/wire/tcp.c \
+	rawstack/wire/frame.c \
+	rawstack/wire/frame_print.c \
+	rawstack/wire/build.c
+NETLINK_SRC := \
+	rawstack/netlink/netns.c \
+	rawstack/netlink/nl.c \
+	rawstack/netlink/lab.c \
+	rawstack/netlink/sockdiag.c
+CAPTURE_SRC := \
+	rawstack/capture/filter.c \
+	rawstack/capture/ring.c \
+	rawstack/capture/tap.c
+WITNESS_SRC := \
+	rawstack/witness/evidence.c \
+	rawstack/witness/evidence_read.c \
+	rawstack/witness/evidence_write.c \
+	rawstack/witness/flow.c \
+	rawstack/witness/socket_index.c \
+	rawstack/witness/join.c \
+	rawstack/witness/reason.c \
+	rawstack/witness/judge.c \
+	rawstack/witness/witness.c
+ENGINE_SRC := \
+	uring/sockopt.c \
+	uring/listener.c \
+	uring/resolve.c \
+	uring/client.c \
+	uring/caps.c \
+	uring/wheel.c \
+	uring/bufring.c \
+	uring/uring.c \
+	uring/uring_accept.c \
+	uring/uring_tcp.c \
+	uring/uring_udp.c \
+	uring/engine.c \
+	uring/workload.c \
+	uring/server.c
+LAB_SRC := \
+	tools/lab/cases.c \
+	tools/lab/records.c \
+	tools/lab/lab_server.c \
+	tools/lab/run.c \
+	tools/lab/table.c
+COMMAND_SRC := \
+	tools/cli.c \
+	tools/report.c \
+	tools/evidence_file.c \
+	tools/watch.c \
+	tools/addr.c \
+	tools/connect.c \
+	tools/serve.c \
+	tools/witness.c \
+	tools/judge.c \
+	tools/lab.c
 MAIN_SRC := tools/main.c
 
+RAWSTACK_SRC := $(ADDR_SRC) $(WIRE_SRC) $(NETLINK_SRC) $(CAPTURE_SRC) $(WITNESS_SRC)
+URING_SRC    := $(ENGINE_SRC)
+TOOLS_SRC    := $(LAB_SRC) $(COMMAND_SRC)
+
 # Tests by hand too: tests/unit/test_NAME.c, tests/lab/test_NAME.c, tests/fuzz/fuzz_NAME.c.
-UNIT_TESTS := addr addr_class addr_cmd wire frame filter netlink sockdiag ring tap \
-	flow judge judge_damage evidence wheel engine server client
-LAB_TESTS  := confirmed sabotage drain cli cli_lab
-FUZZERS    := addr frame evidence
-TEST_SRC   := tests/unit/t_main.c tests/unit/t_net.c tests/unit/t_lab.c tests/unit/t_evidence.c tests/unit/t_damage.c \
-	tests/unit/bpf_interp.c tests/lab/t_bench.c tests/lab/t_program.c
+UNIT_TESTS := \
+	addr addr_class addr_cmd \
+	wire frame \
+	netlink sockdiag \
+	filter ring tap \
+	flow judge judge_damage evidence \
+	wheel engine server client
+LAB_TESTS := \
+	confirmed sabotage drain \
+	cli cli_lab
+FUZZERS := \
+	addr frame evidence
+TEST_SRC := \
+	tests/unit/t_main.c \
+	tests/unit/t_net.c \
+	tests/unit/t_lab.c \
+	tests/unit/t_evidence.c \
+	tests/unit/t_damage.c \
+	tests/unit/bpf_interp.c \
+	tests/lab/t_bench.c \
+	tests/lab/t_program.c
 
 objects = $(1:%.c=$(BUILD)/%.o)
 LIB_OBJ := $(call objects,$(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC))
