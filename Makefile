@@ -109,6 +109,8 @@ UNIT_TESTS := \
 LAB_TESTS := \
 	confirmed sabotage drain \
 	cli cli_lab
+# Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
+SOAK_TESTS :=
 FUZZERS := \
 	addr frame evidence
 TEST_SRC := \
@@ -141,6 +143,12 @@ run-tests:
 	@$(MAKE) --no-print-directory -j2 WERROR=1 SAN=1 BUILD=$(BUILD)/san all tests
 	@$(MAKE) --no-print-directory -j2 fuzzers
 	@BUILD=$(BUILD) scripts/test-all $(TESTS:$(BUILD)/%=%) -- $(FUZZERS)
+
+soak: ## the long forms of the tests that have one: make soak SOAK_SECONDS=600
+	@scripts/setup test
+	@$(MAKE) --no-print-directory -j2 WERROR=1 all tests
+	@SOAK_SECONDS=$(or $(SOAK_SECONDS),60) DUALWIRE=$(BUILD)/dualwire scripts/run-tests soak \
+		$(SOAK_TESTS:%=$(BUILD)/tests/%)
 
 check: ## formatting, both compilers, clang-tidy, cppcheck, shellcheck, layers, sizes
 	@scripts/setup check
@@ -202,6 +210,6 @@ $(BUILD)/fuzz/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(ALL_CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
 
-.PHONY: all demo test run-tests check fuzz install help clean tests fuzzers
+.PHONY: all demo test run-tests soak check fuzz install help clean tests fuzzers
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
