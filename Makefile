@@ -49,7 +49,8 @@ NETLINK_SRC := \
 CAPTURE_SRC := \
 	rawstack/capture/filter.c \
 	rawstack/capture/ring.c \
-	rawstack/capture/tap.c
+	rawstack/capture/tap.c \
+	rawstack/capture/pcapng_write.c
 WITNESS_SRC := \
 	rawstack/witness/evidence.c \
 	rawstack/witness/evidence_read.c \
@@ -103,7 +104,7 @@ UNIT_TESTS := \
 	addr addr_class addr_cmd \
 	wire frame \
 	netlink sockdiag \
-	filter ring tap \
+	filter ring tap pcapng \
 	flow judge judge_damage evidence \
 	wheel engine server client
 LAB_TESTS := \

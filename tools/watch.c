@@ -36,11 +36,12 @@ struct watch {
 	bool fresh;	  /* a flow was seen that is not announced yet */
 };
 
-static void on_frame(const struct evidence_frame *f, void *arg)
+static void on_frame(const struct evidence_frame *f, const struct ring_frame *raw, void *arg)
 {
 	struct watch *w = arg;
 	const struct flow *fl = flow_table_input(w->flows, f);
 
+	(void)raw;
 	if (fl && !w->ends[flow_table_index(w->flows, fl)].announced)
 		w->fresh = true;
 }

@@ -136,7 +136,7 @@ static void take_frame(struct witness *w, uint32_t tap, const struct ring_frame 
 		frame_dissect(rf->bytes, &rf->meta, &f.info);
 	}
 	if (w->cfg.on_frame)
-		w->cfg.on_frame(&f, w->cfg.arg);
+		w->cfg.on_frame(&f, rf, w->cfg.arg);
 	if (keep && w->ev.n_frames >= w->frames_max)
 		w->ev.overflow = true;
 	else if (keep && evidence_add_frame(&w->ev, &f) == 0)

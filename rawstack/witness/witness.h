@@ -25,8 +25,12 @@ struct witness_post {
 	unsigned int ifindex;
 };
 
-/* Called for each frame as it is read; @f is valid during the call. */
-typedef void (*witness_frame_fn)(const struct evidence_frame *f, void *arg);
+/*
+ * Called for each frame as it is read, canaries included: @f is what was read of it, @raw the bytes
+ * and what the ring said beside them. Both are valid during the call.
+ */
+typedef void (*witness_frame_fn)(const struct evidence_frame *f, const struct ring_frame *raw,
+				 void *arg);
 
 /* Called for each socket the kernel reports as destroyed, in the namespace of tap @tap. */
 typedef void (*witness_kernel_fn)(uint32_t tap, const struct sockdiag_entry *e, void *arg);
