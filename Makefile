@@ -77,6 +77,7 @@ ENGINE_SRC := \
 	uring/workload.c \
 	uring/server.c
 LAB_SRC := \
+	tools/lab/result.c \
 	tools/lab/cases.c \
 	tools/lab/records.c \
 	tools/lab/lab_server.c \

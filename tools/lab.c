@@ -150,68 +150,93 @@ static int parse_options(int argc, char **argv, struct options *o)
 
 /* What the run's cases came to. */
 struct outcome {
-	size_t passed, failed;
+	size_t n[CASE_STATUSES];
 	bool wrong_verdict; /* some failure is more than a lack of proof */
-	struct table_case cases[CASES_MAX];
 };
 
-static void assess(const struct options *o, const struct lab_run *run, struct outcome *out)
+static void assess(const struct lab_run *run, struct outcome *out)
 {
-	size_t n;
-	const struct lab_case *cases = lab_cases(&n);
-
 	*out = (struct outcome){0};
-	for (size_t i = 0; i < o->n_selected; i++) {
-		struct table_case *tc = &out->cases[i];
+	for (size_t i = 0; i < run->n_results; i++) {
+		const struct case_result *r = &run->results[i];
 
-		tc->passed = lab_case_passed(run, (int)i, &cases[o->selected[i]], tc->why,
-					     sizeof(tc->why));
-		out->passed += tc->passed;
-		out->failed += !tc->passed;
-		if (!tc->passed && judge_case(&run->report, (int)i) != VERDICT_INCONCLUSIVE)
+		out->n[r->status]++;
+		if (r->status == CASE_FAILED && r->verdict != VERDICT_INCONCLUSIVE)
 			out->wrong_verdict = true;
 	}
 }
 
-static json_t *case_json(const struct lab_run *run, int i, const struct table_case *tc)
+static json_t *connections_json(const struct case_result *r)
 {
-	const struct evidence_case *c = &run->evidence.cases[i];
 	json_t *list = json_array();
 
-	for (size_t k = 0; k < run->report.n; k++)
-		if (run->report.list[k].case_index == i)
+	for (size_t k = 0; r->report && k < r->report->n; k++)
+		if (r->report->list[k].case_index == r->case_index)
 			json_array_append_new(
-				list, report_connection_json(&run->report, &run->report.list[k]));
-	return json_pack("{s:s,s:s,s:b,s:s,s:s,s:s?,s:o}", "name", c->name, "title", c->title,
-			 "passed", tc->passed, "verdict", verdict_name(judge_case(&run->report, i)),
-			 "expected", verdict_name(c->expected), "why", tc->passed ? NULL : tc->why,
-			 "connections", list);
+				list, report_connection_json(r->report, &r->report->list[k]));
+	return list;
+}
+
+static json_t *checks_json(const struct case_result *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n_checks; i++) {
+		const struct case_check *c = &r->checks[i];
+
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:b}", "view",
+						      check_view_name(c->view), "what", c->what,
+						      "want", c->want, "got", c->got, "ok", c->ok));
+	}
+	return list;
+}
+
+static json_t *case_json(const struct case_result *r)
+{
+	return json_pack("{s:s,s:s,s:b,s:s,s:s,s:s,s:s?,s:o,s:o}", "name", r->c->name, "title",
+			 r->c->title, "passed", r->status == CASE_PASSED, "status",
+			 case_status_name(r->status), "verdict", verdict_name(r->verdict),
+			 "expected", verdict_name(r->expected), "why", r->why[0] ? r->why : NULL,
+			 "connections", connections_json(r), "checks", checks_json(r));
 }
 
 static int print_json(const struct lab_run *run, const struct outcome *out)
 {
 	json_t *cases = json_array();
 
-	for (size_t i = 0; i < run->evidence.n_cases; i++)
-		json_array_append_new(cases, case_json(run, (int)i, &out->cases[i]));
-	return cli_print_json(json_pack("{s:{s:i,s:i,s:i},s:s,s:o}", "summary", "passed",
-					(int)out->passed, "failed", (int)out->failed, "skipped", 0,
-					"engine", run->engine_text, "cases", cases));
+	for (size_t i = 0; i < run->n_results; i++)
+		json_array_append_new(cases, case_json(&run->results[i]));
+	return cli_print_json(
+		json_pack("{s:{s:i,s:i,s:i},s:s,s:o}", "summary", "passed",
+			  (int)out->n[CASE_PASSED], "failed", (int)out->n[CASE_FAILED], "skipped",
+			  (int)out->n[CASE_SKIPPED], "engine", run->engine_text, "cases", cases));
 }
 
 static void print_summary(const struct lab_run *run, const struct outcome *out)
 {
-	const struct evidence *ev = &run->evidence;
+	printf("\n%zu of %zu cases ended as expected.\n", out->n[CASE_PASSED],
+	       out->n[CASE_PASSED] + out->n[CASE_FAILED]);
+	for (size_t i = 0; i < run->n_results; i++) {
+		const struct case_result *r = &run->results[i];
 
-	printf("\n%zu of %zu cases ended as expected.\n", out->passed, out->passed + out->failed);
-	for (size_t i = 0; i < ev->n_cases; i++) {
-		const struct evidence_case *c = &ev->cases[i];
-
-		if (!out->cases[i].passed)
-			printf("NOT EXPECTED  %s: %s\n", c->name, out->cases[i].why);
-		else if (c->expected == VERDICT_CONTRADICTED)
-			printf("contradicted, and rightly so  %s: %s\n", c->name, c->title);
+		if (r->status != CASE_PASSED)
+			printf("%s  %s: %s\n",
+			       r->status == CASE_FAILED ? "NOT EXPECTED" : "skipped", r->c->name,
+			       r->why);
+		else if (r->expected == VERDICT_CONTRADICTED)
+			printf("contradicted, and rightly so  %s: %s\n", r->c->name, r->c->title);
 	}
+}
+
+static int print_table(const struct lab_run *run)
+{
+	struct table_case cases[CASES_MAX] = {0};
+
+	for (size_t i = 0; i < run->n_results; i++)
+		cases[i].passed = run->results[i].status == CASE_PASSED;
+	if (table_print(&run->scenes[0]->report, cases, cli_color(stdout)) < 0)
+		return cli_fail("lab", "cannot print the table: out of memory");
+	return 0;
 }
 
 static int report(const struct options *o, const struct lab_run *run)
@@ -219,7 +244,7 @@ static int report(const struct options *o, const struct lab_run *run)
 	struct outcome out;
 	int rc = 0;
 
-	assess(o, run, &out);
+	assess(run, &out);
 	if (o->verbose)
 		fprintf(stderr,
 			"namespaces set up in %.2f ms, witness ready after %.1f ms, whole run %.0f "
@@ -229,13 +254,12 @@ static int report(const struct options *o, const struct lab_run *run)
 	if (o->json) {
 		rc = print_json(run, &out);
 	} else if (!o->quiet) {
-		if (table_print(&run->report, out.cases, cli_color(stdout)) < 0)
-			rc = cli_fail("lab", "cannot print the table: out of memory");
+		rc = print_table(run);
 		print_summary(run, &out);
 	}
 	if (rc)
 		return rc;
-	if (out.failed)
+	if (out.n[CASE_FAILED])
 		return out.wrong_verdict ? EXIT_CONTRADICTED : EXIT_INCONCLUSIVE;
 	return EXIT_CONFIRMED;
 }
@@ -269,7 +293,7 @@ int cmd_lab(int argc, char **argv)
 		evidence_file_abandon(file);
 		return cli_fail("lab", "%s%s%s", err.what, err.remedy[0] ? "; " : "", err.remedy);
 	}
-	rc = file ? evidence_file_save("lab", file, &run.evidence) : 0;
+	rc = file ? evidence_file_save("lab", file, &run.scenes[0]->evidence) : 0;
 	if (rc == 0)
 		rc = report(&o, &run);
 	lab_run_free(&run);

@@ -47,6 +47,10 @@ struct lab_step {
 
 struct lab_case {
 	const char *name, *title;
+	const char *group;   /* one letter, a section of the truth table: A TCP, B UDP, C binding, D
+				options, E names, F addresses, G forged frames, H settings */
+	const char *source;  /* where the rule is written: RFC, manual page, truth table row */
+	const char *by_hand; /* how to see the same without this program, "" where nobody could */
 	const char *client, *server; /* for people */
 	int proto;
 	int listen_family;

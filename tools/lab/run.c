@@ -15,6 +15,7 @@
 #include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /*
@@ -30,6 +31,7 @@ struct runner {
 	const struct lab_run_config *cfg;
 	const struct lab_case *cases;
 	struct lab lab;
+	struct lab_run *run;
 	struct witness *witness;
 	struct lab_server *server;
 	struct listen_spec listeners[SERVER_LISTENERS_MAX];
@@ -282,7 +284,9 @@ static int run_cases(struct runner *r, struct lab_run_error *err)
 		int rc;
 
 		add_case(ev, &r->cases[k], k);
+		r->run->results[i].begin_ns = clock_ns(CLOCK_REALTIME);
 		rc = run_case(r, k);
+		r->run->results[i].end_ns = clock_ns(CLOCK_REALTIME);
 		if (rc < 0) {
 			char what[128];
 
@@ -323,7 +327,7 @@ static void settle(struct runner *r)
 
 /* After the server's end: its records join the evidence, the witness stops, and the judge speaks.
  */
-static int conclude(struct runner *r, struct lab_run *run, struct lab_run_error *err)
+static int conclude(struct runner *r, struct lab_scene *scene, struct lab_run_error *err)
 {
 	struct evidence *ev = witness_evidence(r->witness);
 	const struct evidence_api *log;
@@ -338,11 +342,13 @@ static int conclude(struct runner *r, struct lab_run *run, struct lab_run_error 
 	/* What is missing is in the evidence, as a gate that fails; stopping has no other failure.
 	 */
 	witness_stop(r->witness);
-	run->evidence = *ev;
+	scene->evidence = *ev;
 	evidence_init(ev);
-	rc = judge(&run->evidence, &run->report);
+	rc = judge(&scene->evidence, &scene->report);
 	return rc < 0 ? fail(err, rc, "", "cannot judge") : 0;
 }
+
+static void check_connections(struct case_result *res);
 
 static int run_in_lab(struct runner *r, struct lab_run *run, struct lab_run_error *err)
 {
@@ -360,10 +366,34 @@ static int run_in_lab(struct runner *r, struct lab_run *run, struct lab_run_erro
 		witness_dump_sockets(r->witness);
 	lab_server_stop(r->server);
 	if (rc == 0)
-		rc = conclude(r, run, err);
+		rc = conclude(r, run->scenes[0], err);
+	for (size_t i = 0; rc == 0 && i < run->n_results; i++)
+		check_connections(&run->results[i]);
 	witness_close(r->witness);
 	lab_server_free(r->server);
 	return rc;
+}
+
+static int allocate(struct lab_run *run, const struct lab_run_config *cfg)
+{
+	size_t n;
+	const struct lab_case *cases = lab_cases(&n);
+
+	run->results = calloc(cfg->n_selected + 1, sizeof(*run->results));
+	run->scenes = calloc(1, sizeof(struct lab_scene *));
+	if (!run->results || !run->scenes)
+		return -ENOMEM;
+	run->scenes[0] = calloc(1, sizeof(struct lab_scene));
+	if (!run->scenes[0])
+		return -ENOMEM;
+	run->n_scenes = 1;
+	run->n_results = cfg->n_selected;
+	for (size_t i = 0; i < cfg->n_selected; i++)
+		run->results[i] = (struct case_result){.c = &cases[cfg->selected[i]],
+						       .report = &run->scenes[0]->report,
+						       .case_index = (int)i,
+						       .judged = true};
+	return 0;
 }
 
 int lab_run(const struct lab_run_config *cfg, struct lab_run *run, struct lab_run_error *err)
@@ -377,6 +407,10 @@ int lab_run(const struct lab_run_config *cfg, struct lab_run *run, struct lab_ru
 	*run = (struct lab_run){0};
 	*err = (struct lab_run_error){0};
 	r.cases = lab_cases(&n);
+	r.run = run;
+	rc = allocate(run, cfg);
+	if (rc < 0)
+		return fail(err, rc, "", "cannot start");
 	rc = netns_become_capable();
 	if (rc < 0)
 		return fail(
@@ -395,73 +429,100 @@ int lab_run(const struct lab_run_config *cfg, struct lab_run *run, struct lab_ru
 	lab_destroy(&r.lab);
 	run->ready_ns = run->ready_ns > start ? run->ready_ns - start : 0;
 	run->total_ns = clock_ns(CLOCK_MONOTONIC) - start;
+	if (rc < 0)
+		lab_run_free(run);
 	return rc;
 }
 
 void lab_run_free(struct lab_run *run)
 {
-	judge_report_free(&run->report);
-	evidence_free(&run->evidence);
+	for (size_t i = 0; i < run->n_results; i++)
+		case_result_free(&run->results[i]);
+	free(run->results);
+	for (size_t i = 0; i < run->n_scenes; i++) {
+		judge_report_free(&run->scenes[i]->report);
+		evidence_free(&run->scenes[i]->evidence);
+		free(run->scenes[i]);
+	}
+	free(run->scenes);
+	*run = (struct lab_run){0};
 }
 
-static bool shown_as(const struct evidence_api *a, enum lab_address shown)
+static const char *shown_name(enum lab_address a)
 {
-	if (!a || shown == LAB_NOWHERE)
-		return !a && shown == LAB_NOWHERE;
-	if (shown == LAB_V4)
-		return a->family == AF_INET;
-	return a->family == AF_INET6 && addr_is_mapped(&a->peer.addr) == (shown == LAB_MAPPED);
+	static const char *const names[] = {
+		[LAB_NOWHERE] = "nobody",
+		[LAB_V4] = "a plain IPv4 address",
+		[LAB_MAPPED] = "an IPv4-mapped address",
+		[LAB_NATIVE] = "a native IPv6 address",
+	};
+
+	return names[a];
 }
 
-/* What differs between one connection and what its step says, NULL: nothing. */
-static const char *difference(const struct judge_report *rep, const struct judged *j,
-			      const struct lab_step *st)
+static enum lab_address shown_to(const struct evidence_api *a)
 {
-	const struct flow_view *to;
-	uint32_t tap = judge_shown_tap(&rep->run, &j->c);
-
-	if (j->j.verdict != st->verdict)
-		return "another verdict";
-	if (strcmp(j->result, st->result) != 0)
-		return "another result";
-	if (!shown_as(j->c.side[SIDE_SERVER].api, st->shown))
-		return "the server was shown another address";
-	if (!j->c.flow)
-		return "no frame";
-	to = &j->c.flow->view[tap][FLOW_TO_SERVER];
-	for (int k = 0; k < CARRIAGE_NUM; k++)
-		if ((enum carriage)k != st->carriage &&
-		    (to->frames[k] || j->c.flow->view[tap][FLOW_TO_CLIENT].frames[k]))
-			return "another EtherType";
-	if (to->mss != st->syn_mss)
-		return "another SYN MSS";
-	return NULL;
+	if (!a)
+		return LAB_NOWHERE;
+	if (a->family == AF_INET)
+		return LAB_V4;
+	return addr_is_mapped(&a->peer.addr) ? LAB_MAPPED : LAB_NATIVE;
 }
 
-bool lab_case_passed(const struct lab_run *run, int case_index, const struct lab_case *c, char *why,
-		     size_t why_len)
+static void check_wire(struct case_result *res, const struct judged *j, const struct lab_step *st)
 {
-	size_t step = 0, n_steps = 0;
+	uint32_t tap = judge_shown_tap(&res->report->run, &j->c);
+	const struct flow *fl = j->c.flow;
+	char want[16], got[16];
+	bool only = fl != NULL;
+
+	for (int k = 0; only && k < CARRIAGE_NUM; k++)
+		only = (enum carriage)k == st->carriage ||
+		       !(fl->view[tap][FLOW_TO_SERVER].frames[k] ||
+			 fl->view[tap][FLOW_TO_CLIENT].frames[k]);
+	case_result_check(res, CHECK_WIRE, only, "every frame", carriage_name(st->carriage),
+			  only ? carriage_name(st->carriage)
+			  : fl ? "something else too"
+			       : "no frame");
+	snprintf(want, sizeof(want), "%u", st->syn_mss);
+	snprintf(got, sizeof(got), "%u", fl ? fl->view[tap][FLOW_TO_SERVER].mss : 0U);
+	case_result_check(res, CHECK_WIRE, strcmp(want, got) == 0, "MSS of the SYN", want, got);
+}
+
+static void check_connection(struct case_result *res, const struct judged *j,
+			     const struct lab_step *st)
+{
+	enum lab_address shown = shown_to(j->c.side[SIDE_SERVER].api);
+
+	case_result_check(res, CHECK_API, strcmp(j->result, st->result) == 0, "the attempt",
+			  st->result, j->result);
+	case_result_check(res, CHECK_API, shown == st->shown, "the server is shown",
+			  shown_name(st->shown), shown_name(shown));
+	check_wire(res, j, st);
+	case_result_check(res, CHECK_VERDICT, j->j.verdict == st->verdict, "the connection",
+			  verdict_name(st->verdict), verdict_name(j->j.verdict));
+}
+
+static void check_connections(struct case_result *res)
+{
+	const struct lab_case *c = res->c;
+	size_t step = 0, n_steps = 0, seen = 0;
+	char want[16], got[16];
 
 	while (n_steps < CASE_STEPS_MAX && c->steps[n_steps].kind != STEP_NONE)
 		n_steps++;
-	for (size_t i = 0; i < run->report.n; i++) {
-		const struct judged *j = &run->report.list[i];
-		const char *what;
+	for (size_t i = 0; i < res->report->n; i++) {
+		const struct judged *j = &res->report->list[i];
 
-		if (j->case_index != case_index)
+		if (j->case_index != res->case_index)
 			continue;
-		what = step < n_steps ? difference(&run->report, j, &c->steps[step])
-				      : "one connection too many";
-		step++;
-		if (what) {
-			snprintf(why, why_len, "connection %zu: %s", step, what);
-			return false;
-		}
+		seen++;
+		if (step < n_steps)
+			check_connection(res, j, &c->steps[step++]);
 	}
-	if (step < n_steps) {
-		snprintf(why, why_len, "only %zu of %zu connections were seen", step, n_steps);
-		return false;
-	}
-	return true;
+	snprintf(want, sizeof(want), "%zu", n_steps);
+	snprintf(got, sizeof(got), "%zu", seen);
+	case_result_check(res, CHECK_WIRE, seen == n_steps, "number of connections", want, got);
+	res->verdict = judge_case(res->report, res->case_index);
+	res->expected = lab_case_expected(c);
 }

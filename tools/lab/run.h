@@ -6,6 +6,7 @@
 #include "../../rawstack/netlink/lab.h"
 #include "../../rawstack/witness/judge.h"
 #include "cases.h"
+#include "result.h"
 
 struct lab_run_config {
 	const size_t *selected; /* indices into lab_cases(), ascending */
@@ -13,10 +14,18 @@ struct lab_run_config {
 	const char *engine;
 };
 
-/* How the run went. The evidence holds everything else. */
-struct lab_run {
+/* One pair of throw-away hosts with all that was seen there; several cases may share it. */
+struct lab_scene {
 	struct evidence evidence;
 	struct judge_report report; /* of the evidence */
+};
+
+/* How the run went. Results point into cases and scenes. */
+struct lab_run {
+	struct case_result *results; /* one for each selected case, in that order */
+	size_t n_results;
+	struct lab_scene **scenes;
+	size_t n_scenes;
 	char engine_text[128];
 	uint64_t setup_ns, ready_ns, total_ns;
 };
@@ -27,17 +36,10 @@ struct lab_run_error {
 };
 
 /*
- * Makes the lab, runs the cases, judges. Nothing outlives it but what is in @run (release with
+ * Makes the labs, runs the cases, judges. Nothing outlives it but what is in @run (release with
  * lab_run_free()). Returns 0, or -errno with @err filled.
  */
 int lab_run(const struct lab_run_config *cfg, struct lab_run *run, struct lab_run_error *err);
 void lab_run_free(struct lab_run *run);
-
-/*
- * Did the case at @case_index of the evidence end as its data says: results, addresses, carriage,
- * verdicts? On false, @why says the first difference.
- */
-bool lab_case_passed(const struct lab_run *run, int case_index, const struct lab_case *c, char *why,
-		     size_t why_len);
 
 #endif

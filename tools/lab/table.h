@@ -5,10 +5,9 @@
 
 #include "../../rawstack/witness/judge.h"
 
-/* What a case's row says about its end; @why is the first difference when it did not pass. */
+/* What a case's row says about its end. */
 struct table_case {
 	bool passed;
-	char why[96];
 };
 
 /*
