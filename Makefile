@@ -29,7 +29,8 @@ say         = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 # Sources by hand, a list a room, in layer order: tools -> uring -> rawstack, checked by scripts/check-layers.
 ADDR_SRC := \
 	rawstack/addr.c \
-	rawstack/addr_class.c
+	rawstack/addr_class.c \
+	rawstack/siphash.c
 WIRE_SRC := \
 	rawstack/wire/csum.c \
 	rawstack/wire/eth.c \
@@ -51,6 +52,13 @@ CAPTURE_SRC := \
 	rawstack/capture/ring.c \
 	rawstack/capture/tap.c \
 	rawstack/capture/pcapng_write.c
+STACK_SRC := \
+	rawstack/stack/slab.c \
+	rawstack/stack/binding.c \
+	rawstack/stack/out.c \
+	rawstack/stack/tcp.c \
+	rawstack/stack/ip.c \
+	rawstack/stack/stack.c
 WITNESS_SRC := \
 	rawstack/witness/evidence.c \
 	rawstack/witness/evidence_read.c \
@@ -96,7 +104,7 @@ COMMAND_SRC := \
 	tools/lab.c
 MAIN_SRC := tools/main.c
 
-RAWSTACK_SRC := $(ADDR_SRC) $(WIRE_SRC) $(NETLINK_SRC) $(CAPTURE_SRC) $(WITNESS_SRC)
+RAWSTACK_SRC := $(ADDR_SRC) $(WIRE_SRC) $(NETLINK_SRC) $(CAPTURE_SRC) $(STACK_SRC) $(WITNESS_SRC)
 URING_SRC    := $(ENGINE_SRC)
 TOOLS_SRC    := $(LAB_SRC) $(COMMAND_SRC)
 
@@ -107,6 +115,7 @@ UNIT_TESTS := \
 	netlink sockdiag \
 	filter ring tap pcapng \
 	flow judge judge_damage evidence \
+	stack_binding \
 	wheel engine server client
 LAB_TESTS := \
 	confirmed sabotage drain \
