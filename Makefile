@@ -37,6 +37,9 @@ WIRE_SRC := \
 	rawstack/wire/ipv4.c \
 	rawstack/wire/ipv6.c \
 	rawstack/wire/icmp.c \
+	rawstack/wire/icmp_msg.c \
+	rawstack/wire/arp.c \
+	rawstack/wire/nd.c \
 	rawstack/wire/udp.c \
 	rawstack/wire/tcp.c \
 	rawstack/wire/frame.c \
@@ -53,6 +56,7 @@ CAPTURE_SRC := \
 	rawstack/capture/tap.c \
 	rawstack/capture/pcapng_write.c
 STACK_SRC := \
+	rawstack/stack/rate.c \
 	rawstack/stack/slab.c \
 	rawstack/stack/binding.c \
 	rawstack/stack/out.c \
@@ -114,6 +118,7 @@ UNIT_TESTS := \
 	wire frame \
 	netlink sockdiag \
 	filter ring tap pcapng \
+	siphash icmp_msg nd rate \
 	flow judge judge_damage evidence \
 	stack_binding \
 	wheel engine server client
