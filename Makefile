@@ -75,11 +75,14 @@ WITNESS_SRC := \
 	rawstack/witness/witness.c
 ENGINE_SRC := \
 	uring/sockopt.c \
+	uring/pktinfo.c \
 	uring/listener.c \
 	uring/resolve.c \
 	uring/client.c \
 	uring/caps.c \
 	uring/wheel.c \
+	uring/conns.c \
+	uring/admit.c \
 	uring/bufring.c \
 	uring/uring.c \
 	uring/uring_accept.c \

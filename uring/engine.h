@@ -52,7 +52,9 @@ struct engine_config {
 	uint32_t backlog;	  /* sum over all listeners, for sizing; 0: 4096 */
 	uint32_t idle_timeout_ms; /* 0: ENGINE_IDLE_DEFAULT_MS */
 	uint32_t recv_buffers;	  /* for streams, a power of two; 0: one per connection */
-	bool no_addresses; /* leave out peer, local and cookie of streams, to measure their cost */
+	/* Of streams; each address and the cookie cost a system call. */
+	bool no_addresses; /* leave out peer, local and cookie */
+	bool peer_only;	   /* leave out local and cookie */
 };
 
 enum {
@@ -212,5 +214,7 @@ static inline uint32_t engine_conn_index(engine_conn conn)
 }
 
 extern const struct engine_ops uring_engine_ops;
+extern const struct engine_ops epoll_engine_ops;
+extern const struct engine_ops epoll_textbook_engine_ops;
 
 #endif

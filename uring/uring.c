@@ -108,7 +108,7 @@ static int64_t wait_ms(const struct uring *u, int n_events, int timeout_ms)
 
 	if (n_events > 0 || io_uring_cq_ready(&u->ring) > 0)
 		return 0;
-	ms = min_timeout(ms, wheel_timeout_ms(&u->wheel, u->now_ms));
+	ms = min_timeout(ms, wheel_timeout_ms(&u->conns.wheel, u->conns.now_ms));
 	return min_timeout(ms, accept_timeout_ms(u));
 }
 
@@ -121,7 +121,7 @@ static int submit_and_wait(struct uring *u, int64_t ms)
 
 	rc = io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, ms < 0 ? NULL : &ts, NULL);
 	u->stats.waits++;
-	u->now_ms = clock_ms();
+	u->conns.now_ms = clock_ms();
 	switch (rc) {
 	case -ETIME:
 	case -EINTR:
@@ -187,7 +187,7 @@ static int reap(struct uring *u, struct engine_event *events, int max)
 /* ENGINE_DRAINED, once. */
 static int take_drained(struct uring *u, struct engine_event *events, int max)
 {
-	if (!u->draining || u->drained || max == 0)
+	if (!u->conns.draining || u->drained || max == 0)
 		return 0;
 	for (uint32_t i = 0; i < u->n_listeners; i++) {
 		if (!u->listeners[i].done)
@@ -204,8 +204,8 @@ static int uring_poll(struct engine *e, struct engine_event *events, int max, in
 	int n, rc;
 
 	assert(max > 0);
-	n = conn_take_closed(u, events, max);
-	if (u->draining)
+	n = conns_take_closed(&u->conns, events, max);
+	if (u->conns.draining)
 		n += accept_drain(u, events + n, max - n);
 	n += take_drained(u, events + n, max - n);
 	arm_all(u);
@@ -214,7 +214,7 @@ static int uring_poll(struct engine *e, struct engine_event *events, int max, in
 		return rc;
 	n += reap(u, events + n, max - n);
 	conn_expire(u);
-	n += conn_take_closed(u, events + n, max - n);
+	n += conns_take_closed(&u->conns, events + n, max - n);
 	return n == 0 && u->fatal < 0 ? u->fatal : n;
 }
 
@@ -232,10 +232,9 @@ static void uring_drain(struct engine *e)
 {
 	struct uring *u = uring_of(e);
 
-	if (u->draining)
+	if (u->conns.draining)
 		return;
-	u->draining = true;
-	conn_hurry(u);
+	conns_hurry(&u->conns);
 }
 
 static void uring_stats(const struct engine *e, struct engine_stats *out)
@@ -311,34 +310,6 @@ static int ring_open(struct uring *u)
 	return 0;
 }
 
-static int conns_open(struct uring *u)
-{
-	uint32_t tick_ms = u->cfg.idle_timeout_ms / WHEEL_TICKS_PER_IDLE;
-
-	u->conns = calloc(u->cfg.max_conns, sizeof(*u->conns));
-	if (u->conns == NULL)
-		return -ENOMEM;
-	TAILQ_INIT(&u->free);
-	TAILQ_INIT(&u->waiting);
-	TAILQ_INIT(&u->closed);
-	for (uint32_t i = 0; i < u->cfg.max_conns; i++)
-		TAILQ_INSERT_TAIL(&u->free, &u->conns[i], link);
-	wheel_init(&u->wheel, tick_ms ? tick_ms : 1, u->now_ms);
-	return 0;
-}
-
-static void config_defaults(struct engine_config *cfg)
-{
-	if (cfg->max_conns == 0)
-		cfg->max_conns = ENGINE_CONNS_DEFAULT;
-	if (cfg->max_conns > ENGINE_CONNS_MAX)
-		cfg->max_conns = ENGINE_CONNS_MAX;
-	if (cfg->backlog == 0)
-		cfg->backlog = LISTENER_BACKLOG_DEFAULT;
-	if (cfg->idle_timeout_ms == 0)
-		cfg->idle_timeout_ms = ENGINE_IDLE_DEFAULT_MS;
-}
-
 static int uring_open(const struct engine_config *cfg, struct engine **out)
 {
 	struct uring *u;
@@ -349,12 +320,11 @@ static int uring_open(const struct engine_config *cfg, struct engine **out)
 		return -ENOMEM;
 	u->engine.ops = &uring_engine_ops;
 	u->cfg = *cfg;
-	u->now_ms = clock_ms();
-	config_defaults(&u->cfg);
+	conns_config_defaults(&u->cfg);
 	rc = uring_caps_probe(&u->caps);
 	if (rc < 0)
 		goto err_caps;
-	rc = conns_open(u);
+	rc = conns_init(&u->conns, &u->cfg, clock_ms());
 	if (rc < 0)
 		goto err_conns;
 	u->wake_fd = eventfd(0, EFD_CLOEXEC);
@@ -373,7 +343,7 @@ static int uring_open(const struct engine_config *cfg, struct engine **out)
 err_ring:
 	close(u->wake_fd);
 err_wake:
-	free(u->conns);
+	conns_destroy(&u->conns);
 err_conns:
 err_caps:
 	free(u);
@@ -401,17 +371,13 @@ static void uring_destroy(struct engine *e)
 	bufring_close(&u->tcp_bufs);
 	bufring_close(&u->udp_bufs);
 	io_uring_queue_exit(&u->ring);
-	for (uint32_t i = 0; i < u->cfg.max_conns; i++) {
-		if (u->conns[i].state == CONN_OPEN || u->conns[i].state == CONN_CLOSING)
-			close(u->conns[i].fd);
-	}
+	conns_destroy(&u->conns);
 	for (uint32_t i = 0; i < u->n_listeners; i++) {
 		if (u->listeners[i].fd >= 0)
 			listener_close(&u->listeners[i]);
 	}
 	close(u->wake_fd);
 	free(u->dgrams);
-	free(u->conns);
 	free(u);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* uring_accept.c - listeners of streams: multishot accept, its errors, and the drain */
-#include "sockopt.h"
+#include "admit.h"
 #include "uring_internal.h"
 
 #include <assert.h>
@@ -24,7 +24,7 @@
 
 static uint32_t room(const struct uring *u)
 {
-	uint32_t taken = u->n_open + u->accepts_single;
+	uint32_t taken = u->conns.n_open + u->accepts_single;
 
 	return taken < u->cfg.max_conns ? u->cfg.max_conns - taken : 0;
 }
@@ -51,7 +51,8 @@ void accept_arm(struct uring *u, struct uring_listener *l)
 	bool multishot = !u->no_multishot_accept && room(u) >= u->burst;
 	struct io_uring_sqe *sqe;
 
-	if (l->fd < 0 || l->armed || u->draining || l->retry_ms > u->now_ms || room(u) == 0)
+	if (l->fd < 0 || l->armed || u->conns.draining ||
+	    !backoff_over(&l->backoff, u->conns.now_ms) || room(u) == 0)
 		return;
 	sqe = uring_sqe(u);
 	if (sqe == NULL)
@@ -77,17 +78,14 @@ void accept_stop(struct uring *u, struct uring_listener *l)
 
 static void accept_pause(struct uring *u, struct uring_listener *l)
 {
-	l->backoff_ms = l->backoff_ms == 0 ? ACCEPT_BACKOFF_MIN_MS : l->backoff_ms * 2;
-	if (l->backoff_ms > ACCEPT_BACKOFF_MAX_MS)
-		l->backoff_ms = ACCEPT_BACKOFF_MAX_MS;
-	l->retry_ms = u->now_ms + l->backoff_ms;
+	backoff_pause(&l->backoff, u->conns.now_ms);
 	u->stats.accept_pauses++;
 }
 
 void accept_resume(struct uring *u)
 {
 	for (uint32_t i = 0; i < u->n_listeners; i++)
-		u->listeners[i].retry_ms = 0;
+		u->listeners[i].backoff.until_ms = 0;
 }
 
 int64_t accept_timeout_ms(const struct uring *u)
@@ -96,19 +94,12 @@ int64_t accept_timeout_ms(const struct uring *u)
 
 	for (uint32_t i = 0; i < u->n_listeners; i++) {
 		const struct uring_listener *l = &u->listeners[i];
-		int64_t left = (int64_t)(l->retry_ms - u->now_ms);
+		int64_t left = backoff_left_ms(&l->backoff, u->conns.now_ms);
 
-		if (l->fd < 0 || l->retry_ms <= u->now_ms)
-			continue;
-		if (min < 0 || left < min)
+		if (l->fd >= 0 && left >= 0 && (min < 0 || left < min))
 			min = left;
 	}
 	return min;
-}
-
-static bool errno_is_shortage(int error)
-{
-	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
 }
 
 static void accept_failed(struct uring *u, struct uring_listener *l, int error)
@@ -135,35 +126,15 @@ static void accept_failed(struct uring *u, struct uring_listener *l, int error)
 	}
 	/* The connection died in the backlog, or the network is in trouble: neither is ours. */
 	u->stats.accept_errors++;
-	if (++l->errors > ACCEPT_BURST_ERRORS)
-		accept_pause(u, l);
+	u->stats.accept_pauses += backoff_error(&l->backoff, u->conns.now_ms);
 }
 
-/* Turns a new socket into a connection and its event. */
 static bool accept_admit(struct uring *u, struct uring_listener *l, int fd, struct engine_event *ev)
 {
-	struct uring_conn *c = conn_open(u, fd);
-
 	l->ever = true;
-	l->errors = 0;
-	l->backoff_ms = 0;
-	if (c == NULL) {
-		close(fd);
-		u->stats.refused_full++;
-		return false;
-	}
-	u->stats.accepted++;
-	*ev = (struct engine_event){.type = ENGINE_ACCEPT,
-				    .listener = listener_index(u, l),
-				    .family = l->info.family,
-				    .conn = conn_handle(u, c),
-				    .buf = ENGINE_NO_BUF};
-	if (u->cfg.no_addresses)
-		return true;
-	sockopt_peer(fd, l->info.family, &ev->peer);
-	sockopt_local(fd, &ev->local);
-	ev->cookie = sockopt_cookie(fd);
-	return true;
+	backoff_reset(&l->backoff);
+	return admit(&u->conns, fd, &l->info, listener_index(u, l), admit_bits(&u->cfg), NULL,
+		     &u->stats, ev);
 }
 
 bool accept_complete(struct uring *u, uint32_t index, const struct io_uring_cqe *cqe,
@@ -224,7 +195,8 @@ int accept_drain(struct uring *u, struct engine_event *events, int max)
 			continue;
 		}
 		fcntl(l->fd, F_SETFL, O_NONBLOCK);
-		while (!empty && n < max && room(u) > 0 && l->retry_ms <= u->now_ms)
+		while (!empty && n < max && room(u) > 0 &&
+		       backoff_over(&l->backoff, u->conns.now_ms))
 			empty = drain_one(u, l, &events[n], &n);
 		if (empty) {
 			listener_close(l);

@@ -3,13 +3,13 @@
 #ifndef URING_URING_INTERNAL_H
 #define URING_URING_INTERNAL_H
 
+#include "backoff.h"
 #include "bufring.h"
 #include "caps.h"
-#include "engine.h"
-#include "wheel.h"
+#include "conns.h"
+#include "pktinfo.h"
 
 #include <netinet/in.h>
-#include <sys/queue.h>
 
 enum {
 	SQ_ENTRIES = 2048,
@@ -19,12 +19,8 @@ enum {
 	TCP_BUFFERS_MAX = 8192,		  /* more connections than this share them */
 	TCP_BUF_BASE = ENGINE_DGRAMS_MAX, /* engine_buf of the first stream buffer */
 	UDP_PAYLOAD_MAX = 65536,	  /* any UDP payload fits: nothing is ever cut */
-	ACCEPT_BURST_ERRORS = 64,	  /* passing errors in a row before the timer takes over */
-	ACCEPT_BACKOFF_MIN_MS = 10,
-	ACCEPT_BACKOFF_MAX_MS = 200,
-	WHEEL_TICKS_PER_IDLE = 64, /* idle timeouts are this precise, and fit one turn */
-	DESTROY_WAIT_S = 1,	   /* for requests that do not end when cancelled; none is known */
-	GEN_MASK = 0xffffff,
+	DESTROY_WAIT_S = 1, /* for requests that do not end when cancelled; none is known */
+	GEN_MASK = CONNS_GEN_MASK,
 };
 
 /* Groups of provided buffers. */
@@ -43,29 +39,6 @@ enum uring_op {
 /* What waits for a free submission entry or a free buffer. */
 enum { WANT_RECV = 1, WANT_CANCEL = 2 };
 
-enum conn_state {
-	CONN_FREE,
-	CONN_OPEN,
-	CONN_CLOSING, /* a request is still in flight; its cancellation was asked for */
-	CONN_CLOSED,  /* descriptor closed, ENGINE_CLOSED not yet delivered */
-};
-
-struct uring_conn {
-	struct wheel_node timer;      /* first: the wheel hands out this address */
-	TAILQ_ENTRY(uring_conn) link; /* free, waiting or closed list */
-	uint64_t active_ms;	      /* when something last happened */
-	const uint8_t *send_data;     /* what is left to send */
-	size_t send_left, send_done;
-	engine_buf send_buf;
-	int fd;
-	int error;    /* why it is closing */
-	uint32_t gen; /* 1..GEN_MASK */
-	enum conn_state state;
-	uint8_t want;		     /* WANT_*: not 0 exactly while on the waiting list */
-	bool recv_armed, send_armed; /* a request is in the kernel */
-};
-TAILQ_HEAD(conn_list, uring_conn);
-
 struct uring_listener {
 	struct listen_info info;
 	int fd; /* -1: closed */
@@ -75,9 +48,7 @@ struct uring_listener {
 	bool cancelling; /* and is being cancelled */
 	bool ever;	 /* some request on it has succeeded */
 	bool done;	 /* drained: nothing more comes from it */
-	uint32_t errors; /* passing errors in a row */
-	uint32_t backoff_ms;
-	uint64_t retry_ms; /* not armed before; 0: at once */
+	struct backoff backoff;
 	struct msghdr msg; /* UDP: the shape of what is received */
 };
 
@@ -86,7 +57,7 @@ struct uring_dgram {
 	struct msghdr msg;
 	struct iovec iov;
 	struct sockaddr_storage to;
-	_Alignas(struct cmsghdr) unsigned char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	_Alignas(struct cmsghdr) unsigned char control[PKTINFO_SIZE];
 	uint32_t listener;
 	uint32_t gen;
 	bool busy;
@@ -100,20 +71,16 @@ struct uring {
 	struct engine_stats stats;
 	struct bufring tcp_bufs, udp_bufs; /* opened with the first listener that needs them */
 	struct uring_dgram *dgrams;
-	struct uring_conn *conns;
-	uint32_t n_open;	 /* connections not CONN_FREE */
+	struct conns conns;
 	uint32_t accepts_single; /* singleshot accepts in flight: each has a place reserved */
-	struct conn_list free, waiting, closed;
 	struct uring_listener listeners[ENGINE_LISTENERS_MAX];
 	uint32_t n_listeners;
 	uint32_t burst; /* sum of the backlogs: what multishot accept may deliver at once */
-	struct wheel wheel;
-	uint64_t now_ms; /* CLOCK_MONOTONIC, read once per poll */
 	int wake_fd;
 	uint64_t wake_value;
 	bool wake_armed;
 	bool no_multishot_accept; /* the kernel refused it */
-	bool draining, drained;	  /* drained: ENGINE_DRAINED was delivered */
+	bool drained;		  /* ENGINE_DRAINED was delivered */
 	int fatal;		  /* -errno of a listener that broke */
 	char text[96];
 };
@@ -181,22 +148,13 @@ void listener_close(struct uring_listener *l);
 
 /* uring_tcp.c: streams */
 
-/* Takes over @fd. NULL when the table is full. */
-struct uring_conn *conn_open(struct uring *u, int fd);
-engine_conn conn_handle(const struct uring *u, const struct uring_conn *c);
-void conn_close(struct uring *u, struct uring_conn *c, int error);
-
-/* Moves closed connections to @events. Returns their number. */
-int conn_take_closed(struct uring *u, struct engine_event *events, int max);
+void conn_close(struct uring *u, struct conn *c, int error);
 
 /* Gives requests that found no entry or buffer another try. */
 void conn_retry_waiting(struct uring *u);
 
 /* Closes what has been silent for too long. */
 void conn_expire(struct uring *u);
-
-/* Applies the shorter timeout of a drain to every connection. */
-void conn_hurry(struct uring *u);
 
 bool conn_recv_complete(struct uring *u, const struct io_uring_cqe *cqe, struct engine_event *ev);
 bool conn_send_complete(struct uring *u, const struct io_uring_cqe *cqe, struct engine_event *ev);

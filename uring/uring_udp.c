@@ -9,14 +9,12 @@
 
 /*
  * Multishot recvmsg puts peer, control messages and payload of each datagram into a buffer of its
- * own. The destination address comes as IPV6_PKTINFO on an AF_INET6 socket, mapped when the
- * datagram was IPv4, and as IP_PKTINFO on an AF_INET one. The reply names it as its source;
- * otherwise a host with several addresses answers from the wrong one.
+ * own.
  */
 
 enum {
 	DGRAM_NAME_SIZE = 32, /* struct sockaddr_in6, rounded up to align what follows it */
-	DGRAM_CONTROL_SIZE = CMSG_SPACE(sizeof(struct in6_pktinfo)),
+	DGRAM_CONTROL_SIZE = PKTINFO_SIZE,
 	DGRAM_BUFFER_SIZE = sizeof(struct io_uring_recvmsg_out) + DGRAM_NAME_SIZE +
 			    DGRAM_CONTROL_SIZE + UDP_PAYLOAD_MAX,
 };
@@ -38,8 +36,8 @@ void dgram_arm(struct uring *u, struct uring_listener *l)
 {
 	struct io_uring_sqe *sqe;
 
-	if (l->fd < 0 || l->armed || u->draining || l->retry_ms > u->now_ms ||
-	    !bufring_has_free(&u->udp_bufs))
+	if (l->fd < 0 || l->armed || u->conns.draining ||
+	    !backoff_over(&l->backoff, u->conns.now_ms) || !bufring_has_free(&u->udp_bufs))
 		return;
 	sqe = uring_sqe(u);
 	if (sqe == NULL)
@@ -53,24 +51,14 @@ void dgram_arm(struct uring *u, struct uring_listener *l)
 	l->cancelling = false;
 }
 
-static void read_destination(struct io_uring_recvmsg_out *out, struct msghdr *shape,
+static void read_destination(struct io_uring_recvmsg_out *out, const struct msghdr *shape,
 			     struct endpoint *local)
 {
-	struct cmsghdr *c = io_uring_recvmsg_cmsg_firsthdr(out, shape);
-	struct in6_pktinfo info6;
-	struct in_pktinfo info4;
+	struct msghdr msg = {.msg_control = (unsigned char *)io_uring_recvmsg_name(out) +
+					    shape->msg_namelen,
+			     .msg_controllen = out->controllen};
 
-	for (; c != NULL; c = io_uring_recvmsg_cmsg_nexthdr(out, shape, c)) {
-		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-			memcpy(&info6, CMSG_DATA(c), sizeof(info6));
-			local->addr = addr_from_v6(info6.ipi6_addr.s6_addr);
-			if (IN6_IS_ADDR_LINKLOCAL(&info6.ipi6_addr))
-				local->scope = info6.ipi6_ifindex;
-		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-			memcpy(&info4, CMSG_DATA(c), sizeof(info4));
-			local->addr = addr_from_v4((const uint8_t *)&info4.ipi_addr);
-		}
-	}
+	pktinfo_read(&msg, local);
 }
 
 static bool dgram_parse(struct uring *u, struct uring_listener *l, uint32_t id, int size,
@@ -104,7 +92,7 @@ bool dgram_recv_complete(struct uring *u, const struct io_uring_cqe *cqe, struct
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		bufring_take(&u->udp_bufs, id);
 		if (cqe->res >= 0 && dgram_parse(u, l, id, cqe->res, ev)) {
-			l->errors = 0;
+			backoff_reset(&l->backoff);
 			return true;
 		}
 		bufring_recycle(&u->udp_bufs, id);
@@ -114,45 +102,9 @@ bool dgram_recv_complete(struct uring *u, const struct io_uring_cqe *cqe, struct
 		u->fatal = cqe->res;
 	else if (cqe->res == -ENOBUFS)
 		u->stats.recv_starved++; /* dgram_arm() waits for a free buffer */
-	else if (cqe->res < 0 && cqe->res != -ECANCELED && ++l->errors > ACCEPT_BURST_ERRORS)
-		l->retry_ms = u->now_ms + ACCEPT_BACKOFF_MAX_MS;
+	else if (cqe->res < 0 && cqe->res != -ECANCELED)
+		backoff_error(&l->backoff, u->conns.now_ms);
 	return false;
-}
-
-static bool is_multicast(const struct addr *a)
-{
-	const uint8_t *v4 = addr_v4(a);
-
-	return v4 != NULL ? (v4[0] & 0xf0) == 0xe0 : a->b[0] == 0xff;
-}
-
-/* The control message that makes @from the source address of what is sent. */
-static void set_source(struct uring_dgram *d, int family, const struct endpoint *from)
-{
-	struct in6_pktinfo info6 = {.ipi6_ifindex = from->scope};
-	struct in_pktinfo info4 = {0};
-	struct cmsghdr *c;
-
-	if (addr_is_any(&from->addr) || is_multicast(&from->addr))
-		return;
-	memset(d->control, 0, sizeof(d->control));
-	c = (struct cmsghdr *)d->control;
-	d->msg.msg_control = d->control;
-	if (family == AF_INET6) {
-		memcpy(&info6.ipi6_addr, from->addr.b, sizeof(info6.ipi6_addr));
-		c->cmsg_level = IPPROTO_IPV6;
-		c->cmsg_type = IPV6_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(info6));
-		memcpy(CMSG_DATA(c), &info6, sizeof(info6));
-		d->msg.msg_controllen = CMSG_SPACE(sizeof(info6));
-	} else {
-		memcpy(&info4.ipi_spec_dst, from->addr.b + 12, sizeof(info4.ipi_spec_dst));
-		c->cmsg_level = IPPROTO_IP;
-		c->cmsg_type = IP_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(info4));
-		memcpy(CMSG_DATA(c), &info4, sizeof(info4));
-		d->msg.msg_controllen = CMSG_SPACE(sizeof(info4));
-	}
 }
 
 int uring_send_dgram(struct engine *e, uint32_t listener, const struct endpoint *to,
@@ -184,7 +136,7 @@ int uring_send_dgram(struct engine *e, uint32_t listener, const struct endpoint 
 				 .msg_namelen = (socklen_t)namelen,
 				 .msg_iov = &d->iov,
 				 .msg_iovlen = 1};
-	set_source(d, l->info.family, from);
+	pktinfo_write(&d->msg, d->control, l->info.family, from);
 	d->busy = true;
 	d->listener = listener;
 	d->gen = gen_next(d->gen);
