@@ -88,6 +88,11 @@ ENGINE_SRC := \
 	uring/uring_accept.c \
 	uring/uring_tcp.c \
 	uring/uring_udp.c \
+	uring/bufpool.c \
+	uring/epoll.c \
+	uring/epoll_accept.c \
+	uring/epoll_tcp.c \
+	uring/epoll_udp.c \
 	uring/engine.c \
 	uring/workload.c \
 	uring/server.c

@@ -18,6 +18,22 @@ void conns_config_defaults(struct engine_config *cfg)
 		cfg->idle_timeout_ms = ENGINE_IDLE_DEFAULT_MS;
 }
 
+static uint32_t pow2_ceil(uint32_t n)
+{
+	uint32_t p = 1;
+
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+uint32_t conns_buffer_count(const struct engine_config *cfg)
+{
+	uint32_t n = cfg->recv_buffers ? cfg->recv_buffers : cfg->max_conns;
+
+	return n < STREAM_BUFFERS_MAX ? pow2_ceil(n) : STREAM_BUFFERS_MAX;
+}
+
 int conns_init(struct conns *t, const struct engine_config *cfg, uint64_t now_ms)
 {
 	uint32_t tick_ms = cfg->idle_timeout_ms / CONNS_TICKS_PER_IDLE;

@@ -18,6 +18,11 @@
 enum {
 	CONNS_GEN_MASK = 0xffffff,
 	CONNS_TICKS_PER_IDLE = 64, /* idle timeouts are this precise, and fit one turn */
+	/* Receive buffers: a short request in one piece; any UDP payload whole. */
+	STREAM_BUFFER_SIZE = 4096,
+	STREAM_BUFFERS_MAX = 8192,	     /* more connections than this share them */
+	STREAM_BUF_BASE = ENGINE_DGRAMS_MAX, /* engine_buf of the first stream buffer */
+	DGRAM_PAYLOAD_MAX = 65536,
 };
 
 enum conn_state {
@@ -63,6 +68,9 @@ void conns_destroy(struct conns *t);
 
 /* What engine_open() was asked for, with every 0 replaced by its default. */
 void conns_config_defaults(struct engine_config *cfg);
+
+/* How many receive buffers for streams @cfg asks for: a power of two. */
+uint32_t conns_buffer_count(const struct engine_config *cfg);
 
 /* Takes over @fd. NULL when the table is full. */
 struct conn *conns_open(struct conns *t, int fd);

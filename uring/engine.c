@@ -8,17 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* In the order "auto" tries them. */
-static const struct engine_ops *const engines[] = {&uring_engine_ops};
-
-enum { N_ENGINES = sizeof(engines) / sizeof(engines[0]) };
-
-const char *engine_name(size_t n)
-{
-	return n < N_ENGINES ? engines[n]->name : NULL;
-}
-
-static void explain(int error, struct engine_error *err)
+static void explain_uring(int error, struct engine_error *err)
 {
 	struct uring_caps caps;
 
@@ -29,36 +19,94 @@ static void explain(int error, struct engine_error *err)
 	uring_caps_explain(&caps, err->what, sizeof(err->what), err->remedy, sizeof(err->remedy));
 }
 
-static void explain_unknown(const char *name, struct engine_error *err)
+static void explain_epoll(int error, struct engine_error *err)
 {
-	assert(name != NULL);
-	snprintf(err->what, sizeof(err->what), "there is no engine called \"%s\"", name);
-	snprintf(err->remedy, sizeof(err->remedy), "choose uring or auto");
+	const char *remedy = "";
+
+	if (error == -EMFILE || error == -ENFILE)
+		remedy = "raise the limit of open files (ulimit -n)";
+	else if (error == -ENOMEM)
+		remedy = "lower the number of connections (--max-conns)";
+	snprintf(err->what, sizeof(err->what), "epoll is not usable: %s", strerror(-error));
+	snprintf(err->remedy, sizeof(err->remedy), "%s", remedy);
 }
 
-static int open_one(const struct engine_ops *ops, const struct engine_config *cfg,
-		    struct engine **out, struct engine_error *err)
-{
-	int rc = ops->open(cfg, out);
+struct entry {
+	const struct engine_ops *ops;
+	bool automatic; /* "auto" may take it */
+	void (*explain)(int error, struct engine_error *err);
+};
 
-	if (rc < 0)
-		explain(rc, err);
-	return rc;
+/* In the order "auto" tries them. */
+static const struct entry engines[] = {
+	{&uring_engine_ops, true, explain_uring},
+	{&epoll_engine_ops, true, explain_epoll},
+	{&epoll_textbook_engine_ops, false, explain_epoll},
+};
+
+enum { N_ENGINES = sizeof(engines) / sizeof(engines[0]) };
+
+const char *engine_name(size_t n)
+{
+	return n < N_ENGINES ? engines[n].ops->name : NULL;
+}
+
+static void explain_unknown(const char *name, struct engine_error *err)
+{
+	size_t at = 0;
+
+	snprintf(err->what, sizeof(err->what), "there is no engine called \"%s\"", name);
+	at += (size_t)snprintf(err->remedy, sizeof(err->remedy), "choose ");
+	for (size_t i = 0; i < N_ENGINES; i++)
+		at += (size_t)snprintf(err->remedy + at, sizeof(err->remedy) - at, "%s, ",
+				       engines[i].ops->name);
+	assert(at < sizeof(err->remedy)); /* the table is short */
+	snprintf(err->remedy + at - 2, sizeof(err->remedy) - at + 2, " or auto");
+}
+
+static int open_named(const char *name, const struct engine_config *cfg, struct engine **out,
+		      struct engine_error *err)
+{
+	for (size_t i = 0; i < N_ENGINES; i++) {
+		int rc;
+
+		if (strcmp(name, engines[i].ops->name) != 0)
+			continue;
+		rc = engines[i].ops->open(cfg, out);
+		if (rc < 0)
+			engines[i].explain(rc, err);
+		return rc;
+	}
+	explain_unknown(name, err);
+	return -ENOENT;
+}
+
+/* What is passed over is remembered in @err: the first of them is the one to repair. */
+static int open_best(const struct engine_config *cfg, struct engine **out, struct engine_error *err)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < N_ENGINES; i++) {
+		int rc;
+
+		if (!engines[i].automatic)
+			continue;
+		rc = engines[i].ops->open(cfg, out);
+		if (rc == 0)
+			return 0;
+		if (first == 0) {
+			first = rc;
+			engines[i].explain(rc, err);
+		}
+	}
+	return first;
 }
 
 int engine_open(const char *name, const struct engine_config *cfg, struct engine **out,
 		struct engine_error *err)
 {
-	bool any = strcmp(name, "auto") == 0;
-	int rc = -ENOENT;
-
-	explain_unknown(name, err);
-	for (size_t i = 0; i < N_ENGINES; i++) {
-		if (!any && strcmp(name, engines[i]->name) != 0)
-			continue;
-		rc = open_one(engines[i], cfg, out, err);
-		if (rc == 0 || !any)
-			break;
-	}
-	return rc;
+	*err = (struct engine_error){0};
+	if (strcmp(name, "auto") == 0)
+		return open_best(cfg, out, err);
+	return open_named(name, cfg, out, err);
 }

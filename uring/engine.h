@@ -103,15 +103,16 @@ struct engine_ops {
 	void (*destroy)(struct engine *e);
 };
 
-/* Where an engine could not be opened: cause, and what to do about it. */
+/* Why an engine could not be opened, and what to do about it. */
 struct engine_error {
 	char what[160];
 	char remedy[200];
 };
 
 /*
- * Opens the engine called @name ("uring"; "auto" takes the best one that works here) in the calling
- * thread. Returns 0, -ENOENT for an unknown name, or another -errno; @err is filled on failure.
+ * Opens the engine called @name in the calling thread; "auto" takes the best one that works here.
+ * Returns 0, -ENOENT for an unknown name, or another -errno. @err is filled on failure; after
+ * success it says why "auto" passed over a better engine, and is empty otherwise.
  */
 int engine_open(const char *name, const struct engine_config *cfg, struct engine **out,
 		struct engine_error *err);

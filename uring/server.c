@@ -35,6 +35,7 @@ struct server_conn {
 
 struct server {
 	struct engine *engine;
+	char engine_text[400];
 	const struct workload *workload;
 	server_observer observe;
 	void *observe_arg;
@@ -259,7 +260,7 @@ const struct listen_info *server_listener(const struct server *s, size_t i)
 
 const char *server_engine_text(const struct server *s)
 {
-	return engine_text(s->engine);
+	return s->engine_text;
 }
 
 static int config_check(const struct server_config *cfg, struct server_error *err)
@@ -298,8 +299,11 @@ static int open_engine(struct server *s, const struct server_config *cfg, struct
 	if (rc < 0) {
 		snprintf(err->what, sizeof(err->what), "%s", eerr.what);
 		snprintf(err->remedy, sizeof(err->remedy), "%s", eerr.remedy);
+		return rc;
 	}
-	return rc;
+	snprintf(s->engine_text, sizeof(s->engine_text), "%s%s%s", engine_text(s->engine),
+		 eerr.what[0] ? "; " : "", eerr.what);
+	return 0;
 }
 
 static int open_listeners(struct server *s, const struct server_config *cfg,

@@ -35,7 +35,7 @@ struct server_record {
 typedef void (*server_observer)(const struct server_record *rec, void *arg);
 
 struct server_config {
-	const char *engine;   /* "uring" or "auto" */
+	const char *engine;   /* a name of engine.h, or "auto" */
 	const char *workload; /* "echo", "discard" or "accept" */
 	const struct listen_spec *listeners;
 	size_t n_listeners;
@@ -66,8 +66,8 @@ int server_create(const struct server_config *cfg, struct server **out, struct s
 /* Listener @i as bound, NULL past the last. */
 const struct listen_info *server_listener(const struct server *s, size_t i);
 
-/* One line about the engine that was really taken: "io_uring: multishot accept, buffer ring,
- * SO_PEERNAME". */
+/* One line about the engine that was really taken ("io_uring: multishot accept, buffer ring,
+ * SO_PEERNAME"), and after "auto" why a better one was not. */
 const char *server_engine_text(const struct server *s);
 
 /* Serves until stopped. Returns 0 after a drain, or -errno. */

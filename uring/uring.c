@@ -222,8 +222,8 @@ static void uring_release(struct engine *e, engine_buf buf)
 {
 	struct uring *u = uring_of(e);
 
-	if (buf >= TCP_BUF_BASE)
-		bufring_recycle(&u->tcp_bufs, buf - TCP_BUF_BASE);
+	if (buf >= STREAM_BUF_BASE)
+		bufring_recycle(&u->tcp_bufs, buf - STREAM_BUF_BASE);
 	else
 		bufring_recycle(&u->udp_bufs, buf);
 }
@@ -247,20 +247,13 @@ static const char *uring_text(const struct engine *e)
 	return ((const struct uring *)e)->text;
 }
 
-static uint32_t tcp_buffer_count(const struct engine_config *cfg)
-{
-	uint32_t n = pow2_ceil(cfg->recv_buffers ? cfg->recv_buffers : cfg->max_conns);
-
-	return n < TCP_BUFFERS_MAX ? n : TCP_BUFFERS_MAX;
-}
-
 static int tcp_open(struct uring *u, const struct listen_spec *spec)
 {
 	u->burst += (uint32_t)(spec->backlog > 0 ? spec->backlog : LISTENER_BACKLOG_DEFAULT);
 	if (u->tcp_bufs.br != NULL)
 		return 0;
-	return bufring_open(&u->tcp_bufs, &u->ring, GROUP_TCP, tcp_buffer_count(&u->cfg),
-			    TCP_BUFFER_SIZE);
+	return bufring_open(&u->tcp_bufs, &u->ring, GROUP_TCP, conns_buffer_count(&u->cfg),
+			    STREAM_BUFFER_SIZE);
 }
 
 static int uring_listen(struct engine *e, const struct listen_spec *spec, struct listen_info *info,

@@ -14,12 +14,8 @@
 enum {
 	SQ_ENTRIES = 2048,
 	CQ_ENTRIES_MAX = 65536,
-	POLL_BATCH_MAX = 4096,		  /* completions handled in one poll */
-	TCP_BUFFER_SIZE = 4096,		  /* a short request in one piece */
-	TCP_BUFFERS_MAX = 8192,		  /* more connections than this share them */
-	TCP_BUF_BASE = ENGINE_DGRAMS_MAX, /* engine_buf of the first stream buffer */
-	UDP_PAYLOAD_MAX = 65536,	  /* any UDP payload fits: nothing is ever cut */
-	DESTROY_WAIT_S = 1, /* for requests that do not end when cancelled; none is known */
+	POLL_BATCH_MAX = 4096, /* completions handled in one poll */
+	DESTROY_WAIT_S = 1,    /* for requests that do not end when cancelled; none is known */
 	GEN_MASK = CONNS_GEN_MASK,
 };
 

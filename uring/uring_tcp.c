@@ -103,7 +103,7 @@ static bool recv_deliver(struct uring *u, struct conn *c, const struct io_uring_
 		.type = ENGINE_RECV, .conn = conns_handle(&u->conns, c), .buf = ENGINE_NO_BUF};
 	if (cqe->res == 0)
 		return true;
-	ev->buf = TCP_BUF_BASE + (cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+	ev->buf = STREAM_BUF_BASE + (cqe->flags >> IORING_CQE_BUFFER_SHIFT);
 	ev->data = bufring_data(&u->tcp_bufs, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
 	ev->len = (size_t)cqe->res;
 	return true;

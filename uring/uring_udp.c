@@ -16,7 +16,7 @@ enum {
 	DGRAM_NAME_SIZE = 32, /* struct sockaddr_in6, rounded up to align what follows it */
 	DGRAM_CONTROL_SIZE = PKTINFO_SIZE,
 	DGRAM_BUFFER_SIZE = sizeof(struct io_uring_recvmsg_out) + DGRAM_NAME_SIZE +
-			    DGRAM_CONTROL_SIZE + UDP_PAYLOAD_MAX,
+			    DGRAM_CONTROL_SIZE + DGRAM_PAYLOAD_MAX,
 };
 
 int dgram_open(struct uring *u, struct uring_listener *l)

@@ -5,6 +5,7 @@
 #include "../../uring/engine.h"
 #include "../../uring/server.h"
 #include "netfix.h"
+#include "t_engine.h"
 
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -37,12 +38,13 @@ static void forbid(long nr, int error)
 	cr_assert(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0, "%s", strerror(errno));
 }
 
+/* The engine that was named is refused with cause and remedy; "auto" takes epoll and says why. */
 static void expect_refusal(int error, const char *what, const char *remedy)
 {
 	struct listen_spec spec = {
 		.proto = IPPROTO_TCP, .family = AF_INET6, .bind = netfix_ep("::", 0)};
 	struct server_config cfg = {
-		.engine = "auto", .workload = "echo", .listeners = &spec, .n_listeners = 1};
+		.engine = "uring", .workload = "echo", .listeners = &spec, .n_listeners = 1};
 	struct server_error err;
 	struct server *s = NULL;
 	int rc = server_create(&cfg, &s, &err);
@@ -50,6 +52,11 @@ static void expect_refusal(int error, const char *what, const char *remedy)
 	cr_assert(rc == -error && s == NULL, "got %s", strerror(-rc));
 	cr_assert(strstr(err.what, what), "%s", err.what);
 	cr_assert(strstr(err.remedy, remedy), "%s", err.remedy);
+	cfg.engine = "auto";
+	cr_assert(server_create(&cfg, &s, &err) == 0, "%s", err.what);
+	cr_assert(strncmp(server_engine_text(s), "epoll: ", 7) == 0, "%s", server_engine_text(s));
+	cr_assert(strstr(server_engine_text(s), what), "%s", server_engine_text(s));
+	server_destroy(s);
 }
 
 Test(caps, this_kernel_has_what_the_engine_needs_or_says_why_not)
@@ -125,7 +132,7 @@ static struct engine *open_engine(const struct engine_config *wanted)
 	cfg.backlog = 64;
 	if (cfg.max_conns == 0)
 		cfg.max_conns = 256;
-	rc = engine_open("uring", &cfg, &e, &err);
+	rc = engine_open(t_engine, &cfg, &e, &err);
 
 	cr_assert(rc == 0, "%s (%s)", err.what, err.remedy);
 	return e;
@@ -199,7 +206,7 @@ static void *wake_it(void *arg)
 	return NULL;
 }
 
-Test(engine, wake_from_another_thread_and_before_the_wait)
+ENGINE_TEST(engine, wake_from_another_thread_and_before_the_wait)
 {
 	struct engine *e = open_engine(&(struct engine_config){0});
 	struct engine_event ev;
@@ -225,7 +232,7 @@ static void on_signal(int signo)
 	engine_wake(signalled);
 }
 
-Test(engine, wake_from_a_signal_handler)
+ENGINE_TEST(engine, wake_from_a_signal_handler)
 {
 	struct sigaction sa = {.sa_handler = on_signal};
 
@@ -236,7 +243,7 @@ Test(engine, wake_from_a_signal_handler)
 	engine_destroy(signalled);
 }
 
-Test(engine, poll_returns_in_time_when_nothing_happens)
+ENGINE_TEST(engine, poll_returns_in_time_when_nothing_happens)
 {
 	struct engine *e = open_engine(&(struct engine_config){0});
 	struct engine_event ev;
@@ -251,7 +258,7 @@ Test(engine, poll_returns_in_time_when_nothing_happens)
 	engine_destroy(e);
 }
 
-Test(engine, one_event_at_a_time_loses_none)
+ENGINE_TEST(engine, one_event_at_a_time_loses_none)
 {
 	struct engine *e = open_engine(&(struct engine_config){0});
 	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
@@ -275,7 +282,7 @@ Test(engine, one_event_at_a_time_loses_none)
 	engine_destroy(e);
 }
 
-Test(engine, a_handle_is_not_valid_for_the_next_connection_in_its_place)
+ENGINE_TEST(engine, a_handle_is_not_valid_for_the_next_connection_in_its_place)
 {
 	struct engine *e = open_engine(&(struct engine_config){.max_conns = 1});
 	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
@@ -296,7 +303,7 @@ Test(engine, a_handle_is_not_valid_for_the_next_connection_in_its_place)
 	engine_destroy(e);
 }
 
-Test(engine, close_with_a_receive_in_flight_sends_fin_at_once)
+ENGINE_TEST(engine, close_with_a_receive_in_flight_sends_fin_at_once)
 {
 	struct engine *e = open_engine(&(struct engine_config){0});
 	int fd = connect_to(listen_on(e, IPPROTO_TCP, "::"));
@@ -313,7 +320,7 @@ Test(engine, close_with_a_receive_in_flight_sends_fin_at_once)
 	engine_destroy(e);
 }
 
-Test(engine, data_stays_valid_after_close_until_it_is_released)
+ENGINE_TEST(engine, data_stays_valid_after_close_until_it_is_released)
 {
 	struct engine *e = open_engine(&(struct engine_config){.recv_buffers = 1});
 	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
@@ -341,14 +348,15 @@ Test(engine, data_stays_valid_after_close_until_it_is_released)
 }
 
 /* Two buffers for many connections: the starved ones get their turn, and nobody another's data. */
-Test(engine, few_buffers_serve_many_connections_in_turn)
+ENGINE_TEST(engine, few_buffers_serve_many_connections_in_turn)
 {
 	enum { N = 40 };
 	struct engine *e = open_engine(&(struct engine_config){.recv_buffers = 2});
 	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
 	static struct engine_event evs[EVENTS];
 	struct engine_stats stats;
-	int fds[N], echoed = 0;
+	int fds[N], accepted = 0, asked = 0, echoed = 0;
+	engine_conn conns[N];
 	uint8_t c;
 
 	for (int i = 0; i < N; i++) {
@@ -362,7 +370,7 @@ Test(engine, few_buffers_serve_many_connections_in_turn)
 		cr_assert(n >= 0);
 		for (int i = 0; i < n; i++) {
 			if (evs[i].type == ENGINE_ACCEPT) {
-				cr_assert(engine_receive(e, evs[i].conn) == 0);
+				conns[accepted++] = evs[i].conn;
 			} else if (evs[i].type == ENGINE_RECV) {
 				cr_assert(evs[i].len == 1);
 				cr_assert(engine_send(e, evs[i].conn, evs[i].data, 1, evs[i].buf) ==
@@ -372,6 +380,9 @@ Test(engine, few_buffers_serve_many_connections_in_turn)
 				echoed++;
 			}
 		}
+		/* All at once, so that more than two have data at a time. */
+		for (; accepted == N && asked < N; asked++)
+			cr_assert(engine_receive(e, conns[asked]) == 0);
 	}
 	for (int i = 0; i < N; i++) {
 		cr_assert(recv(fds[i], &c, 1, 0) == 1 && c == i, "client %d got %d", i, c);
@@ -384,7 +395,7 @@ Test(engine, few_buffers_serve_many_connections_in_turn)
 }
 
 /* All buffers lent: datagrams wait in the socket, and the engine in the kernel, not in a loop. */
-Test(engine, without_datagram_buffers_it_waits_and_goes_on_when_one_is_released)
+ENGINE_TEST(engine, without_datagram_buffers_it_waits_and_goes_on_when_one_is_released)
 {
 	struct engine *e = open_engine(&(struct engine_config){0});
 	uint16_t port = listen_on(e, IPPROTO_UDP, "::");
@@ -417,7 +428,7 @@ Test(engine, without_datagram_buffers_it_waits_and_goes_on_when_one_is_released)
 	engine_destroy(e);
 }
 
-Test(engine, accept_pauses_are_few_while_descriptors_are_short)
+ENGINE_TEST(engine, accept_pauses_are_few_while_descriptors_are_short)
 {
 	struct engine *e = open_engine(&(struct engine_config){0});
 	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
@@ -447,4 +458,6 @@ Test(engine, names_are_known)
 	cr_assert(strcmp(engine_name(0), "uring") == 0);
 	cr_assert(engine_open("carrier-pigeon", &(struct engine_config){0}, &e, &err) == -ENOENT);
 	cr_assert(strstr(err.what, "carrier-pigeon"), "%s", err.what);
+	for (size_t i = 0; engine_name(i) != NULL; i++)
+		cr_assert(strstr(err.remedy, engine_name(i)), "%s", err.remedy);
 }

@@ -4,6 +4,7 @@
 #include "../../uring/engine.h"
 #include "../../uring/server.h"
 #include "netfix.h"
+#include "t_engine.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -79,7 +80,7 @@ static void add_listener(int proto, int family, const char *bind, bool v6only)
 /* Its listeners are open; it serves when @fx.go is posted. */
 static void prepare(const char *workload)
 {
-	fx.cfg.engine = "uring";
+	fx.cfg.engine = t_engine;
 	if (fx.cfg.max_conns == 0)
 		fx.cfg.max_conns = CONNS;
 	fx.cfg.workload = workload;
@@ -221,20 +222,20 @@ static void check_kind(size_t i, int proto)
 		  strerror(-rec->error));
 }
 
-Test(server, every_kind_of_tcp_listener_records_the_addresses_the_client_has)
+ENGINE_TEST(server, every_kind_of_tcp_listener_records_the_addresses_the_client_has)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		check_kind(i, IPPROTO_TCP);
 }
 
-Test(server, every_kind_of_udp_listener_records_the_addresses_the_client_has)
+ENGINE_TEST(server, every_kind_of_udp_listener_records_the_addresses_the_client_has)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		check_kind(i, IPPROTO_UDP);
 }
 
 /* A connected client drops what comes from another address: only the right source gets through. */
-Test(server, datagrams_are_answered_from_the_address_that_was_asked)
+ENGINE_TEST(server, datagrams_are_answered_from_the_address_that_was_asked)
 {
 	static const char *const addrs[] = {"198.51.100.2",  "198.51.100.3",  "127.0.0.2",
 					    "2001:db8:1::2", "2001:db8:1::3", "::1"};
@@ -252,7 +253,7 @@ Test(server, datagrams_are_answered_from_the_address_that_was_asked)
 	stop();
 }
 
-Test(server, large_empty_and_many_datagrams_come_back_whole)
+ENGINE_TEST(server, large_empty_and_many_datagrams_come_back_whole)
 {
 	enum { LARGEST = 65507, ROUNDS = 500 };
 	static uint8_t out[LARGEST], in[LARGEST];
@@ -278,7 +279,7 @@ Test(server, large_empty_and_many_datagrams_come_back_whole)
 	cr_assert(fx.n == ROUNDS + 2, "%zu records", fx.n);
 }
 
-Test(server, discarded_datagrams_are_recorded_and_not_answered)
+ENGINE_TEST(server, discarded_datagrams_are_recorded_and_not_answered)
 {
 	struct client_record cl;
 	char reply[3];
@@ -294,7 +295,7 @@ Test(server, discarded_datagrams_are_recorded_and_not_answered)
 	cr_assert(find(SERVER_DATAGRAM, &cl)->bytes_out == 0);
 }
 
-Test(server, a_thousand_short_connections_are_each_recorded_once)
+ENGINE_TEST(server, a_thousand_short_connections_are_each_recorded_once)
 {
 	enum { N = 1000 };
 	static struct client_record cl[N];
@@ -321,7 +322,7 @@ Test(server, a_thousand_short_connections_are_each_recorded_once)
 }
 
 /* They all wait in the backlog and come in one burst: no address may be taken for another's. */
-Test(server, a_burst_of_connections_keeps_every_address_apart)
+ENGINE_TEST(server, a_burst_of_connections_keeps_every_address_apart)
 {
 	enum { N = 200 };
 	static struct client_record cl[N];
@@ -348,7 +349,7 @@ Test(server, a_burst_of_connections_keeps_every_address_apart)
 	}
 }
 
-Test(server, a_megabyte_is_echoed_intact)
+ENGINE_TEST(server, a_megabyte_is_echoed_intact)
 {
 	enum { SIZE = 1 << 20 };
 	static uint8_t out[SIZE], in[SIZE];
@@ -380,14 +381,14 @@ static void close_by_reset(int fd)
  * The RST arrives before the server looks: the listener is open, but the server runs only later.
  * getpeername() would have nothing to say.
  */
-Test(server, a_connection_reset_before_it_is_handled_still_has_its_address)
+ENGINE_TEST(server, a_connection_reset_before_it_is_handled_still_has_its_address)
 {
 	enum { N = 20 };
 	struct client_record cl[N];
 	struct server_error err;
 
 	add_listener(IPPROTO_TCP, AF_INET6, "::", false);
-	fx.cfg = (struct server_config){.engine = "uring",
+	fx.cfg = (struct server_config){.engine = t_engine,
 					.workload = "echo",
 					.listeners = fx.specs,
 					.n_listeners = 1,
@@ -408,7 +409,7 @@ Test(server, a_connection_reset_before_it_is_handled_still_has_its_address)
 	}
 }
 
-Test(server, an_idle_connection_is_closed_in_time_and_a_busy_one_is_not)
+ENGINE_TEST(server, an_idle_connection_is_closed_in_time_and_a_busy_one_is_not)
 {
 	enum { IDLE_MS = 200 };
 	struct client_record busy, idle;
@@ -437,7 +438,7 @@ Test(server, an_idle_connection_is_closed_in_time_and_a_busy_one_is_not)
 	cr_assert(find(SERVER_CLOSED, &busy)->error == 0);
 }
 
-Test(server, a_drain_answers_what_the_backlog_holds_and_ends_idle_connections)
+ENGINE_TEST(server, a_drain_answers_what_the_backlog_holds_and_ends_idle_connections)
 {
 	enum { N = 50 };
 	struct client_record cl[N], idle;
@@ -447,7 +448,7 @@ Test(server, a_drain_answers_what_the_backlog_holds_and_ends_idle_connections)
 	char reply[N][4];
 
 	add_listener(IPPROTO_TCP, AF_INET6, "::", false);
-	fx.cfg = (struct server_config){.engine = "uring",
+	fx.cfg = (struct server_config){.engine = t_engine,
 					.workload = "echo",
 					.listeners = fx.specs,
 					.n_listeners = 1,
@@ -474,7 +475,7 @@ Test(server, a_drain_answers_what_the_backlog_holds_and_ends_idle_connections)
 	close(fd_idle);
 }
 
-Test(server, after_a_drain_has_begun_nobody_new_is_accepted)
+ENGINE_TEST(server, after_a_drain_has_begun_nobody_new_is_accepted)
 {
 	struct client_record cl;
 	struct endpoint peer;
@@ -503,7 +504,7 @@ Test(server, after_a_drain_has_begun_nobody_new_is_accepted)
 	cr_assert(fx.rc == 0);
 }
 
-Test(server, a_second_stop_ends_at_once_and_still_records_the_end)
+ENGINE_TEST(server, a_second_stop_ends_at_once_and_still_records_the_end)
 {
 	struct client_record cl;
 	uint64_t begin;
@@ -542,7 +543,7 @@ static int highest_fd(void)
  * No descriptor is free while the clients connect: nobody is accepted, nobody is lost, and the
  * server hardly uses the processor. When descriptors are free again all are answered.
  */
-Test(server, without_descriptors_it_pauses_and_loses_nobody)
+ENGINE_TEST(server, without_descriptors_it_pauses_and_loses_nobody)
 {
 	enum { N = 30, PAUSE_MS = 500, LIMIT = 128 };
 	static struct client_record cl[N];
@@ -581,7 +582,7 @@ Test(server, without_descriptors_it_pauses_and_loses_nobody)
 	cr_assert(fx.cpu_s < 0.1, "%.3f s of processor time: spinning", fx.cpu_s);
 }
 
-Test(server, at_max_conns_the_rest_waits_in_the_backlog_and_is_served_later)
+ENGINE_TEST(server, at_max_conns_the_rest_waits_in_the_backlog_and_is_served_later)
 {
 	enum { MAX = 4, N = 40 };
 	static struct client_record cl[N];
@@ -609,7 +610,7 @@ Test(server, at_max_conns_the_rest_waits_in_the_backlog_and_is_served_later)
 	cr_assert(most == MAX, "%zu at a time", most);
 }
 
-Test(server, a_native_datagram_with_a_mapped_source_is_recorded_as_forged_and_not_answered)
+ENGINE_TEST(server, a_native_datagram_with_a_mapped_source_is_recorded_as_forged_and_not_answered)
 {
 	/* An AF_INET6 raw socket may write its own header, mapped source included. */
 	static const char *const forged = "::ffff:198.51.100.3";
@@ -740,7 +741,7 @@ Test(server, a_port_in_use_is_named_with_the_remedy)
 	}
 }
 
-Test(server, no_kernel_worker_thread_ever_exists)
+ENGINE_TEST(server, no_kernel_worker_thread_ever_exists)
 {
 	struct client_record cl;
 	struct dirent *d;
