@@ -72,6 +72,10 @@ WITNESS_SRC := \
 	rawstack/witness/join.c \
 	rawstack/witness/reason.c \
 	rawstack/witness/judge.c \
+	rawstack/witness/flow_index.c \
+	rawstack/witness/ladder.c \
+	rawstack/witness/ladder_notes.c \
+	rawstack/witness/ladder_print.c \
 	rawstack/witness/witness.c
 ENGINE_SRC := \
 	uring/sockopt.c \
@@ -107,6 +111,7 @@ COMMAND_SRC := \
 	tools/cli.c \
 	tools/report.c \
 	tools/evidence_file.c \
+	tools/show_ladder.c \
 	tools/watch.c \
 	tools/addr.c \
 	tools/connect.c \
@@ -128,11 +133,12 @@ UNIT_TESTS := \
 	filter ring tap pcapng \
 	siphash icmp_msg nd rate \
 	flow judge judge_damage evidence \
+	ladder \
 	stack_binding \
 	wheel engine server client
 LAB_TESTS := \
 	confirmed sabotage drain \
-	cli cli_lab
+	cli cli_lab report
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
 SOAK_TESTS :=
 FUZZERS := \

@@ -3,32 +3,39 @@
 #include "cli.h"
 #include "lab/table.h"
 #include "report.h"
+#include "show_ladder.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static const char HELP[] = "usage: dualwire judge [-J] FILE\n\n"
-			   "Reads evidence that 'dualwire lab --evidence' or 'dualwire witness "
-			   "--evidence' wrote and judges it\n"
-			   "again. The verdict follows from the file alone: delete one frame and "
-			   "\"confirmed\" is gone.\n\n"
-			   "  FILE         the evidence, - for standard input\n"
-			   "  -J, --json   one JSON document instead of the table\n"
-			   "  -q, --quiet  no table, only the exit code\n"
-			   "  -h, --help   this\n\n"
-			   "Exit codes: for evidence of lab cases 0 when each case ends as it was "
-			   "expected to, otherwise by the\n"
-			   "verdicts: 0 all confirmed, 1 some contradicted, 2 some inconclusive or "
-			   "nothing seen; 3 the file\n"
-			   "cannot be read; 64 usage.\n\n"
-			   "Examples:\n"
-			   "  dualwire lab -e run.json && dualwire judge run.json\n"
-			   "  jq 'del(.frames[20])' run.json | dualwire judge -\n";
+static const char HELP[] =
+	"usage: dualwire judge [-J] [--ladder] FILE\n\n"
+	"Reads evidence that 'dualwire lab --evidence' or 'dualwire witness "
+	"--evidence' wrote and judges it\n"
+	"again. The verdict follows from the file alone: delete one frame and "
+	"\"confirmed\" is gone.\n\n"
+	"  FILE         the evidence, - for standard input\n"
+	"  -J, --json   one JSON document instead of the table\n"
+	"      --ladder each connection as a ladder: its frames, and what kernel and "
+	"programs said\n"
+	"  -q, --quiet  no table, only the exit code\n"
+	"  -h, --help   this\n\n"
+	"Exit codes: for evidence of lab cases 0 when each case ends as it was "
+	"expected to, otherwise by the\n"
+	"verdicts: 0 all confirmed, 1 some contradicted, 2 some inconclusive or "
+	"nothing seen; 3 the file\n"
+	"cannot be read; 64 usage.\n\n"
+	"Examples:\n"
+	"  dualwire lab -e run.json && dualwire judge run.json\n"
+	"  dualwire judge --ladder run.json | less\n"
+	"  jq 'del(.frames[20])' run.json | dualwire judge -\n";
+
+enum { OPT_LADDER = 256 };
 
 struct options {
-	bool json, quiet;
+	bool json, quiet, ladder;
 	const char *path;
 };
 
@@ -38,8 +45,10 @@ static int apply(void *options, int c)
 
 	if (c == 'J')
 		o->json = true;
-	else
+	else if (c == 'q')
 		o->quiet = true;
+	else
+		o->ladder = true;
 	return 0;
 }
 
@@ -48,6 +57,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	static const struct option longs[] = {
 		{"json", no_argument, NULL, 'J'},
 		{"quiet", no_argument, NULL, 'q'},
+		{"ladder", no_argument, NULL, OPT_LADDER},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -154,7 +164,9 @@ static int judge_and_print(const struct options *o, const struct evidence *ev)
 	rc = exit_code(&rep, cases);
 	if (o->json)
 		failed = print_json(&rep, cases);
-	else if (!o->quiet && table_print(&rep, cases, cli_color(stdout)) < 0)
+	else if (o->ladder && show_ladders(&rep) < 0)
+		failed = cli_fail("judge", "cannot draw the ladders: out of memory");
+	else if (!o->quiet && !o->ladder && table_print(&rep, cases, cli_color(stdout)) < 0)
 		failed = cli_fail("judge", "cannot print the table: out of memory");
 	else if (!o->quiet)
 		printf("\n%zu connection%s, %s\n", rep.n, rep.n == 1 ? "" : "s",

@@ -6,15 +6,16 @@
 #include "lab/run.h"
 #include "lab/table.h"
 #include "report.h"
+#include "show_ladder.h"
 
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 
-enum { CASES_MAX = 64, OPT_ENGINE = 256 };
+enum { CASES_MAX = 64, OPT_ENGINE = 256, OPT_LADDER };
 
 struct options {
-	bool json, list, verbose, quiet;
+	bool json, list, verbose, quiet, ladder;
 	const char *evidence;
 	const char *engine;
 	size_t selected[CASES_MAX];
@@ -36,6 +37,8 @@ static const char HELP[] =
 	"  -J, --json       one JSON document instead of the table\n"
 	"  -e, --evidence FILE   keep everything the verdicts rest on; 'dualwire judge FILE' "
 	"judges it again\n"
+	"      --ladder     each connection as a ladder: its frames, and what kernel and programs "
+	"said\n"
 	"      --engine E   the server's engine: uring, or auto (the default)\n"
 	"  -q, --quiet      no table, only the exit code\n"
 	"  -v, --verbose    timings and the engine, on stderr\n"
@@ -47,7 +50,7 @@ static const char HELP[] =
 	"64 usage.\n\n"
 	"Examples:\n"
 	"  dualwire lab\n"
-	"  dualwire lab tcp-mapped-to-dual\n"
+	"  dualwire lab --ladder tcp-mapped-to-dual\n"
 	"  dualwire lab 'udp-*' -J | jq '.cases[].verdict'\n"
 	"  dualwire lab -e run.json && dualwire judge run.json\n";
 
@@ -124,6 +127,9 @@ static int apply(void *options, int c)
 	case 'e':
 		o->evidence = optarg;
 		break;
+	case OPT_LADDER:
+		o->ladder = true;
+		break;
 	default:
 		o->engine = optarg;
 	}
@@ -138,6 +144,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{"verbose", no_argument, NULL, 'v'},
 		{"evidence", required_argument, NULL, 'e'},
 		{"quiet", no_argument, NULL, 'q'},
+		{"ladder", no_argument, NULL, OPT_LADDER},
 		{"engine", required_argument, NULL, OPT_ENGINE},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -239,6 +246,14 @@ static int print_table(const struct lab_run *run)
 	return 0;
 }
 
+static int print_ladders(const struct lab_run *run)
+{
+	for (size_t i = 0; i < run->n_scenes; i++)
+		if (show_ladders(&run->scenes[i]->report) < 0)
+			return cli_fail("lab", "cannot draw the ladders: out of memory");
+	return 0;
+}
+
 static int report(const struct options *o, const struct lab_run *run)
 {
 	struct outcome out;
@@ -254,7 +269,7 @@ static int report(const struct options *o, const struct lab_run *run)
 	if (o->json) {
 		rc = print_json(run, &out);
 	} else if (!o->quiet) {
-		rc = print_table(run);
+		rc = o->ladder ? print_ladders(run) : print_table(run);
 		print_summary(run, &out);
 	}
 	if (rc)
