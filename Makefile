@@ -34,6 +34,7 @@ ADDR_SRC := \
 WIRE_SRC := \
 	rawstack/wire/csum.c \
 	rawstack/wire/eth.c \
+	rawstack/wire/link.c \
 	rawstack/wire/ipv4.c \
 	rawstack/wire/ipv6.c \
 	rawstack/wire/icmp.c \
@@ -54,7 +55,9 @@ CAPTURE_SRC := \
 	rawstack/capture/filter.c \
 	rawstack/capture/ring.c \
 	rawstack/capture/tap.c \
-	rawstack/capture/pcapng_write.c
+	rawstack/capture/pcapng_write.c \
+	rawstack/capture/pcap_read.c \
+	rawstack/capture/pcapng_read.c
 STACK_SRC := \
 	rawstack/stack/rate.c \
 	rawstack/stack/slab.c \
@@ -130,7 +133,7 @@ UNIT_TESTS := \
 	addr addr_class addr_cmd \
 	wire frame \
 	netlink sockdiag \
-	filter ring tap pcapng \
+	filter ring tap pcapng pcap_read \
 	siphash icmp_msg nd rate \
 	flow judge judge_damage evidence \
 	ladder \
@@ -142,10 +145,13 @@ LAB_TESTS := \
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
 SOAK_TESTS :=
 FUZZERS := \
-	addr frame evidence
+	addr frame evidence pcap
+SEEDERS := \
+	frame pcap
 TEST_SRC := \
 	tests/unit/t_main.c \
 	tests/unit/t_net.c \
+	tests/unit/t_capture.c \
 	tests/unit/t_lab.c \
 	tests/unit/t_evidence.c \
 	tests/unit/t_damage.c \
@@ -198,7 +204,7 @@ clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
 tests: $(TESTS)
-fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%) $(BUILD)/fuzz/seed_frame
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%) $(SEEDERS:%=$(BUILD)/fuzz/seed_%)
 
 $(BUILD)/dualwire: $(call objects,$(MAIN_SRC)) $(BUILD)/libdualwire.a
 	$(call say,LD,$@)
@@ -229,8 +235,8 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
 	$(call say,LD,$@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
 
-# Writes the seeds of tests/fuzz/corpus/frame anew: build/fuzz/seed_frame DIRECTORY
-$(BUILD)/fuzz/seed_frame: $(BUILD)/tests/fuzz/seed_frame.o $(BUILD)/libdualwire.a
+# Writes the seeds of tests/fuzz/corpus/NAME anew: build/fuzz/seed_NAME DIRECTORY
+$(BUILD)/fuzz/seed_%: $(BUILD)/tests/fuzz/seed_%.o $(BUILD)/libtest.a $(BUILD)/libdualwire.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)

@@ -4,16 +4,10 @@
 
 #include <errno.h>
 
-int eth_parse(struct span *s, struct eth_hdr *h)
+int eth_parse_tags(struct span *s, struct eth_hdr *h)
 {
-	const uint8_t *p = span_peek(s, ETH_HDR_LEN);
+	const uint8_t *p = s->p;
 
-	h->hdr_len = ETH_HDR_LEN;
-	if (!p)
-		return -ENODATA;
-	memcpy(h->dst, p, 6);
-	memcpy(h->src, p + 6, 6);
-	h->ethertype = get_be16(p + 12);
 	for (h->tags = 0; h->tags < ETH_TAGS_MAX && eth_is_tag(h->ethertype); h->tags++) {
 		size_t at = h->hdr_len;
 
@@ -25,6 +19,19 @@ int eth_parse(struct span *s, struct eth_hdr *h)
 	}
 	span_take(s, h->hdr_len);
 	return 0;
+}
+
+int eth_parse(struct span *s, struct eth_hdr *h)
+{
+	const uint8_t *p = span_peek(s, ETH_HDR_LEN);
+
+	h->hdr_len = ETH_HDR_LEN;
+	if (!p)
+		return -ENODATA;
+	memcpy(h->dst, p, 6);
+	memcpy(h->src, p + 6, 6);
+	h->ethertype = get_be16(p + 12);
+	return eth_parse_tags(s, h);
 }
 
 int eth_build(const struct eth_hdr *h, struct outbuf *out)

@@ -48,6 +48,12 @@ static inline bool eth_is_tag(uint16_t ethertype)
  */
 int eth_parse(struct span *s, struct eth_hdr *h);
 
+/*
+ * The tags behind a header of @h->hdr_len bytes, at the span's beginning, whose type field held
+ * @h->ethertype; sets tags, ethertype and hdr_len, and moves past all of it. Errors as eth_parse().
+ */
+int eth_parse_tags(struct span *s, struct eth_hdr *h);
+
 /* Appends the header; hdr_len is not looked at. Returns its length, -EINVAL (tags) or -ENOSPC. */
 int eth_build(const struct eth_hdr *h, struct outbuf *out);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* frame.c - reads one captured frame, from Ethernet to the transport header */
+/* frame.c - reads one captured frame, from the link header to the transport header */
 #include "frame.h"
 
 #include "csum.h"
@@ -92,7 +92,7 @@ static bool protocol_agrees(uint16_t protocol, const struct eth_hdr *eth)
 }
 
 /* Returns whether an IP datagram follows. */
-static bool read_ethernet(struct reader *r)
+static bool read_link(struct reader *r)
 {
 	const struct frame_meta *meta = r->meta;
 	struct frame_info *info = r->info;
@@ -105,7 +105,7 @@ static bool read_ethernet(struct reader *r)
 		if (meta->flags & FRAME_META_VLAN_TPID && !eth_is_tag(meta->vlan_tpid))
 			info->problems |= FRAME_MALFORMED;
 	}
-	err = eth_parse(&r->s, &eth);
+	err = link_parse(&r->s, (enum link_type)meta->link, &eth);
 	if (err) {
 		fail(r, err, eth.hdr_len);
 		return false;
@@ -118,7 +118,8 @@ static bool read_ethernet(struct reader *r)
 		info->problems |= FRAME_MALFORMED;
 	if (eth_is_tag(eth.ethertype))
 		info->problems |= FRAME_UNPARSED;
-	return eth.ethertype == ETHTYPE_IPV4 || eth.ethertype == ETHTYPE_IPV6;
+	return eth.ethertype == ETHTYPE_IPV4 || eth.ethertype == ETHTYPE_IPV6 ||
+	       meta->link == LINK_RAW;
 }
 
 /* The outer header comes first, and a mismatch is noted before it is read. */
@@ -302,15 +303,32 @@ static bool checksum_due(struct reader *r)
 	return !(r->meta->flags & FRAME_META_CSUM_VALID);
 }
 
-/* Checks the segment that starts at @start and ends at the reader's limit. */
-static void check_segment(struct reader *r, uint32_t start)
+/* Is @stored what the stack leaves to an interface that will sum up the rest? */
+static bool is_unfinished(const struct frame_info *info, uint16_t stored, uint32_t len)
+{
+	struct csum pseudo = {0};
+
+	csum_add_pseudo(&pseudo, &info->src, &info->dst, info->version == 6, info->proto, len);
+	return (stored ^ csum_finish(&pseudo)) == UINT16_MAX;
+}
+
+/*
+ * Checks the segment that starts at @start and ends at the reader's limit; @stored is the checksum
+ * in it.
+ */
+static void check_segment(struct reader *r, uint32_t start, uint16_t stored)
 {
 	struct frame_info *info = r->info;
+	uint32_t len = r->limit - start;
 
 	if (r->limit > r->meta->caplen)
 		info->problems |= FRAME_CSUM_UNCHECKED;
 	else if (csum_segment(&info->src, &info->dst, info->version == 6, info->proto,
-			      r->base + start, r->limit - start) != 0)
+			      r->base + start, len) == 0)
+		return;
+	else if (r->meta->flags & FRAME_META_CSUM_UNKNOWN && is_unfinished(info, stored, len))
+		info->problems |= FRAME_CSUM_UNCHECKED;
+	else
 		info->problems |= FRAME_BAD_CHECKSUM;
 }
 
@@ -355,7 +373,7 @@ static void read_tcp(struct reader *r)
 	}
 	note_payload(r);
 	if (checksum_due(r))
-		check_segment(r, start);
+		check_segment(r, start, tcp.csum);
 }
 
 static bool is_tunnel_port(uint16_t port)
@@ -386,7 +404,7 @@ static void read_udp(struct reader *r)
 	if (!checksum_due(r))
 		return;
 	if (udp.csum)
-		check_segment(r, start);
+		check_segment(r, start, udp.csum);
 	else
 		info->problems |= FRAME_BAD_CHECKSUM;
 }
@@ -407,7 +425,7 @@ static void read_icmp(struct reader *r)
 	info->icmp_code = icmp.code;
 	note_payload(r);
 	if (checksum_due(r))
-		check_segment(r, start);
+		check_segment(r, start, icmp.csum);
 }
 
 static void read_transport(struct reader *r)
@@ -440,7 +458,7 @@ static void read_datagram(struct reader *r)
 
 	if (version < 0)
 		return;
-	if (version != (info->ethertype == ETHTYPE_IPV4 ? 4 : 6))
+	if (info->ethertype && version != (info->ethertype == ETHTYPE_IPV4 ? 4 : 6))
 		info->carriage = CARRIAGE_MISMATCH;
 	if (!read_ip(r, version))
 		return;
@@ -462,7 +480,7 @@ void frame_dissect(const uint8_t *bytes, const struct frame_meta *meta, struct f
 	info->wscale = TCP_WSCALE_NONE;
 	if (meta->flags & FRAME_META_GSO_TCP || r.limit > FRAME_WIRE_MAX)
 		info->problems |= FRAME_SUPERFRAME;
-	if (read_ethernet(&r))
+	if (read_link(&r))
 		read_datagram(&r);
 	if (info->need < position(&r))
 		info->need = position(&r);

@@ -4,7 +4,7 @@
 #define RAWSTACK_WIRE_FRAME_H
 
 #include "../addr.h"
-#include "eth.h"
+#include "link.h"
 #include "tcp.h"
 
 /*
@@ -19,8 +19,8 @@
  */
 enum carriage {
 	CARRIAGE_NONE,	    /* no IP datagram, or one that could not be read far enough to say */
-	CARRIAGE_V4,	    /* EtherType 0x0800, version 4 */
-	CARRIAGE_V6,	    /* EtherType 0x86dd, version 6 */
+	CARRIAGE_V4,	    /* EtherType 0x0800, version 4; without a link header version 4 */
+	CARRIAGE_V6,	    /* EtherType 0x86dd, version 6; without a link header version 6 */
 	CARRIAGE_TUN_6IN4,  /* IPv4 protocol 41 */
 	CARRIAGE_TUN_OTHER, /* 4in4, 4in6, 6in6, GRE, VXLAN, Geneve */
 	CARRIAGE_MISMATCH,  /* EtherType and version nibble disagree; read as the nibble says */
@@ -72,6 +72,11 @@ enum frame_meta_flag {
 	FRAME_META_VLAN = 1 << 3, /* vlan_tci holds the outermost tag, stripped from the bytes */
 	FRAME_META_VLAN_TPID = 1 << 4, /* vlan_tpid is valid too; otherwise assume 0x8100 */
 	FRAME_META_OUTGOING = 1 << 5,  /* sent by this host on this interface (PACKET_OUTGOING) */
+	/*
+	 * Nobody says whether the checksum was finished, as in a capture file: one that is just the
+	 * sum of the pseudo-header was left to the interface, and is unchecked instead of bad.
+	 */
+	FRAME_META_CSUM_UNKNOWN = 1 << 6,
 };
 
 struct frame_meta {
@@ -81,6 +86,7 @@ struct frame_meta {
 	uint16_t protocol; /* sll_protocol in host order, 0: unknown */
 	uint16_t vlan_tci;
 	uint16_t vlan_tpid;
+	uint8_t link; /* enum link_type; a ring's frames are Ethernet, 0 */
 };
 
 /*
@@ -94,7 +100,7 @@ struct frame_info {
 	enum carriage carriage;
 	uint32_t problems;  /* enum frame_problem */
 	uint32_t need;	    /* captured bytes of headers that reading took, or would have taken */
-	uint16_t ethertype; /* innermost, after VLAN tags */
+	uint16_t ethertype; /* innermost, after VLAN tags; see link_parse() for other links */
 	uint8_t vlan_tags;  /* in bytes and in metadata together */
 	uint16_t vlan_id;   /* outermost */
 
@@ -135,9 +141,9 @@ struct frame_info {
 };
 
 /*
- * Reads one Ethernet frame. Pure: no state, no allocation, never reads past meta->caplen.
- * Always fills all of @info; what could not be read is zero (wscale: none) and said in @problems.
- * A wirelen below caplen is taken as caplen.
+ * Reads one frame, Ethernet or what meta->link says. Pure: no state, no allocation, never reads
+ * past meta->caplen. Always fills all of @info; what could not be read is zero (wscale: none) and
+ * said in @problems. A wirelen below caplen is taken as caplen.
  */
 void frame_dissect(const uint8_t *bytes, const struct frame_meta *meta, struct frame_info *info);
 
