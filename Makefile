@@ -60,6 +60,10 @@ CAPTURE_SRC := \
 	rawstack/capture/pcapng_read.c
 STACK_SRC := \
 	rawstack/stack/rate.c \
+	rawstack/stack/reasm.c \
+	rawstack/stack/neigh_wire.c \
+	rawstack/stack/neigh_own.c \
+	rawstack/stack/neigh.c \
 	rawstack/stack/slab.c \
 	rawstack/stack/binding.c \
 	rawstack/stack/out.c \
@@ -134,7 +138,7 @@ UNIT_TESTS := \
 	wire frame \
 	netlink sockdiag \
 	filter ring tap pcapng pcap_read \
-	siphash icmp_msg nd rate \
+	siphash icmp_msg nd rate reasm neigh \
 	flow judge judge_damage evidence \
 	ladder \
 	stack_binding \
