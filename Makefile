@@ -107,6 +107,17 @@ ENGINE_SRC := \
 	uring/engine.c \
 	uring/workload.c \
 	uring/server.c
+LOAD_SRC := \
+	uring/load/histogram.c \
+	uring/load/run.c \
+	uring/load/sources.c \
+	uring/load/guard.c \
+	uring/load/template.c \
+	uring/load/exchange.c \
+	uring/load/neighbour.c \
+	uring/load/rawio.c \
+	uring/load/raw.c \
+	uring/load/responder.c
 LAB_SRC := \
 	tools/lab/result.c \
 	tools/lab/cases.c \
@@ -125,11 +136,14 @@ COMMAND_SRC := \
 	tools/serve.c \
 	tools/witness.c \
 	tools/judge.c \
-	tools/lab.c
+	tools/lab.c \
+	tools/load_options.c \
+	tools/load_report.c \
+	tools/load.c
 MAIN_SRC := tools/main.c
 
 RAWSTACK_SRC := $(ADDR_SRC) $(WIRE_SRC) $(NETLINK_SRC) $(CAPTURE_SRC) $(STACK_SRC) $(WITNESS_SRC)
-URING_SRC    := $(ENGINE_SRC)
+URING_SRC    := $(ENGINE_SRC) $(LOAD_SRC)
 TOOLS_SRC    := $(LAB_SRC) $(COMMAND_SRC)
 
 # Tests by hand too: tests/unit/test_NAME.c, tests/lab/test_NAME.c, tests/fuzz/fuzz_NAME.c.
@@ -142,7 +156,8 @@ UNIT_TESTS := \
 	flow judge judge_damage evidence \
 	ladder \
 	stack_binding \
-	wheel engine server client
+	wheel engine server client \
+	histogram exchange load
 LAB_TESTS := \
 	confirmed sabotage drain \
 	cli cli_lab report

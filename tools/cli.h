@@ -62,6 +62,7 @@ int cmd_addr(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
+int cmd_load(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_witness(int argc, char **argv);
 

@@ -16,6 +16,7 @@ static const struct command COMMANDS[] = {
 	{"witness", cmd_witness, "watch an interface and judge every connection of a server"},
 	{"serve", cmd_serve, "the dual-stack server, on io_uring"},
 	{"connect", cmd_connect, "the clients: IPv4, IPv6, and IPv6 to IPv4 by mapped addresses"},
+	{"load", cmd_load, "load a server with connections: sockets, or raw frames without a TCP"},
 	{"addr", cmd_addr, "say what an address is, and what the stack will do with it"},
 	{"judge", cmd_judge, "judge saved evidence again"},
 };

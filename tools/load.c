@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* load.c - "dualwire load": connection generators, kernel sockets or raw frames */
+#include "load.h"
+#include "cli.h"
+
+#include "../rawstack/netlink/netns.h"
+#include "../uring/load/guard.h"
+#include "../uring/load/raw.h"
+#include "../uring/load/responder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The namespace that --netns names, -1: this one. Returns 0 or an exit code after a message. */
+static int netns_open(const struct load_options *o, int *fd)
+{
+	char path[64];
+
+	*fd = -1;
+	if (!o->netns)
+		return 0;
+	if (strspn(o->netns, "0123456789") == strlen(o->netns))
+		snprintf(path, sizeof(path), "/proc/%.20s/ns/net", o->netns);
+	*fd = open(strchr(o->netns, '/') ? o->netns : path, O_RDONLY | O_CLOEXEC);
+	if (*fd < 0)
+		return cli_fail("load",
+				"cannot open network namespace '%.128s': %s; name a file "
+				"or a process",
+				o->netns, strerror(errno));
+	return 0;
+}
+
+/* From here on the process is in the namespace: it has one thread and nothing else to do. */
+static int netns_join(const struct load_options *o)
+{
+	int fd, rc = netns_open(o, &fd);
+
+	if (rc != 0 || fd < 0)
+		return rc;
+	if (setns(fd, CLONE_NEWNET) < 0)
+		rc = cli_fail("load",
+			      "cannot enter network namespace '%.128s': %s; it takes "
+			      "CAP_SYS_ADMIN over it",
+			      o->netns, strerror(errno));
+	close(fd);
+	return rc;
+}
+
+static int pin(const struct load_options *o)
+{
+	cpu_set_t set;
+
+	if (o->cpu < 0)
+		return 0;
+	CPU_ZERO(&set);
+	CPU_SET(o->cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		return cli_fail("load", "cannot run on processor %d: %s; see nproc", o->cpu,
+				strerror(errno));
+	return 0;
+}
+
+static void block_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+static int say_ready(const struct load_options *o)
+{
+	static const char line[] = "ready\n";
+
+	if (o->ready_fd < 0)
+		return 0;
+	if (write(o->ready_fd, line, sizeof(line) - 1) != (ssize_t)sizeof(line) - 1)
+		return cli_fail("load", "cannot write to --ready-fd %d: %s; open it for writing",
+				o->ready_fd, strerror(errno));
+	close(o->ready_fd);
+	return 0;
+}
+
+static int histogram_save(const struct load_options *o, const struct load_result *r)
+{
+	FILE *f;
+	int rc;
+
+	if (!o->histogram)
+		return 0;
+	f = fopen(o->histogram, "we");
+	if (!f)
+		return cli_fail("load", "cannot write '%.256s': %s", o->histogram, strerror(errno));
+	rc = histogram_write(&r->latency, 1000, f);
+	if (fclose(f) != 0 && rc == 0)
+		rc = -errno;
+	if (rc < 0)
+		return cli_fail("load", "cannot write '%.256s': %s", o->histogram, strerror(-rc));
+	return 0;
+}
+
+/* What came out, on paper and as an exit code. */
+static int conclude(const struct load_options *o, const struct load_result *r)
+{
+	int rc = load_report(o, r);
+
+	if (rc == 0)
+		rc = histogram_save(o, r);
+	if (rc != 0)
+		return rc;
+	if (r->completed == 0 && r->started == 0)
+		return EXIT_INCONCLUSIVE;
+	return r->started == r->completed ? EXIT_CONFIRMED : EXIT_CONTRADICTED;
+}
+
+static void payload_fill(const struct load_options *o, uint8_t *payload)
+{
+	uint32_t n = o->plan.payload;
+
+	for (uint32_t i = 0; i < n; i++)
+		payload[i] = (uint8_t)('a' + i % 26);
+}
+
+static int guard_check(const struct load_options *o)
+{
+	struct guard_facts facts;
+	enum guard_verdict v;
+	int rc = guard_look(-1, o->ifname, &facts);
+
+	if (rc == -ENODEV)
+		return cli_fail("load",
+				"there is no interface '%.32s' here; ip link lists them, "
+				"and --netns names another place",
+				o->ifname);
+	if (rc < 0)
+		return cli_fail("load", "cannot find out about interface '%.32s': %s", o->ifname,
+				strerror(-rc));
+	v = guard_decide(&facts, &o->sources, o->respond ? NULL : &o->target.addr, o->own_network);
+	return v == GUARD_OK ? 0 : cli_usage_error("load", "refused: %s", guard_text(v));
+}
+
+static int raw_failure(const struct load_options *o, int rc, const char *what)
+{
+	return cli_fail("load", "%s on %s: %s%s", what, o->ifname, strerror(-rc),
+			rc == -EPERM	  ? "; it takes CAP_NET_RAW: run as root, or in a user "
+					    "namespace"
+			: rc == -ENETDOWN ? "; bring it up"
+			: rc == -EHOSTUNREACH
+				? "; nobody answers for that address: is the server's host up, and "
+				  "on the same network as --source?"
+				: "");
+}
+
+static int raw_load(const struct load_options *o)
+{
+	uint8_t payload[65536];
+	struct load_progress progress;
+	struct raw_config cfg = {.netns_fd = -1,
+				 .ifindex = if_nametoindex(o->ifname),
+				 .sources = o->sources,
+				 .target = o->target,
+				 .plan = o->plan,
+				 .payload = payload,
+				 .tick = load_progress_tick,
+				 .arg = &progress};
+	const char *what;
+	struct raw *raw;
+	int rc;
+
+	load_progress_init(&progress, o);
+	payload_fill(o, payload);
+	rc = raw_open(&cfg, &raw, &what);
+	if (rc < 0)
+		return raw_failure(o, rc, what);
+	rc = raw_resolve(raw);
+	if (rc < 0)
+		rc = raw_failure(o, rc, "cannot find the target");
+	if (rc == 0)
+		rc = say_ready(o);
+	if (rc == 0) {
+		int broke = raw_run(raw);
+
+		load_progress_end(&progress);
+		rc = conclude(o, raw_result(raw));
+		if (broke < 0)
+			rc = raw_failure(o, broke, "the load broke off");
+	}
+	raw_close(raw);
+	return rc;
+}
+
+static int responder_tick(void *arg)
+{
+	struct load_progress *p = arg;
+	struct run idle = {0};
+
+	return load_progress_tick(&idle, p);
+}
+
+static int respond(const struct load_options *o)
+{
+	struct load_options silent = *o;
+	struct load_progress progress;
+	struct responder_config cfg = {
+		.netns_fd = -1,
+		.ifindex = if_nametoindex(o->ifname),
+		.addrs = {.first = o->target.addr,
+			  .n_addrs = o->sources.n_addrs,
+			  .port_lo = 1,
+			  .port_hi = 1},
+		.port = o->target.port,
+		.echo = o->plan.workload == LOAD_ECHO,
+		.tick = responder_tick,
+		.arg = &progress,
+	};
+	const struct responder_stats *st;
+	struct responder *r;
+	int rc;
+
+	silent.quiet = true;
+	load_progress_init(&progress, &silent);
+	rc = responder_open(&cfg, &r);
+	if (rc < 0)
+		return raw_failure(o, rc, "the packet sockets");
+	rc = say_ready(o);
+	if (rc == 0) {
+		rc = responder_run(r);
+		rc = rc < 0 ? raw_failure(o, rc, "answering") : 0;
+		st = responder_stats(r);
+		printf("%llu frames in, %llu out, %llu SYN, %llu unreadable\n",
+		       (unsigned long long)st->rx, (unsigned long long)st->tx,
+		       (unsigned long long)st->syn, (unsigned long long)st->bad);
+	}
+	responder_close(r);
+	return rc;
+}
+
+int cmd_load(int argc, char **argv)
+{
+	struct load_options o;
+	int rc = load_options_read(argc, argv, &o);
+
+	if (rc != 0)
+		return rc == CLI_DONE ? 0 : rc;
+	block_signals();
+	rc = netns_join(&o);
+	if (rc == 0 && o.generator == LOAD_RAW)
+		rc = guard_check(&o);
+	if (rc == 0)
+		rc = pin(&o);
+	if (rc != 0)
+		return rc;
+	if (o.respond)
+		return respond(&o);
+	if (o.generator == LOAD_RAW)
+		return raw_load(&o);
+	return cli_usage_error("load", "only --raw is there yet");
+}
