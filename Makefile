@@ -50,7 +50,9 @@ NETLINK_SRC := \
 	rawstack/netlink/netns.c \
 	rawstack/netlink/nl.c \
 	rawstack/netlink/lab.c \
-	rawstack/netlink/sockdiag.c
+	rawstack/netlink/sockdiag.c \
+	rawstack/netlink/dispatch.c \
+	rawstack/netlink/dispatch_ask.c
 CAPTURE_SRC := \
 	rawstack/capture/filter.c \
 	rawstack/capture/ring.c \
@@ -154,13 +156,14 @@ UNIT_TESTS := \
 	filter ring tap pcapng pcap_read \
 	siphash icmp_msg nd rate reasm neigh \
 	flow judge judge_damage evidence \
-	ladder \
+	ladder dispatch \
 	stack_binding \
 	wheel engine server client \
 	histogram exchange load
 LAB_TESTS := \
 	confirmed sabotage drain \
-	cli cli_lab report
+	cli cli_lab \
+	report who_gets_it
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
 SOAK_TESTS :=
 FUZZERS := \
