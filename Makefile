@@ -107,8 +107,12 @@ ENGINE_SRC := \
 	uring/epoll_tcp.c \
 	uring/epoll_udp.c \
 	uring/engine.c \
+	uring/http.c \
+	uring/workload_http.c \
 	uring/workload.c \
-	uring/server.c
+	uring/metrics.c \
+	uring/server.c \
+	uring/workers.c
 LOAD_SRC := \
 	uring/load/histogram.c \
 	uring/load/run.c \
@@ -158,7 +162,7 @@ UNIT_TESTS := \
 	flow judge judge_damage evidence \
 	ladder dispatch \
 	stack_binding \
-	wheel engine server client \
+	wheel engine server client http \
 	histogram exchange load
 LAB_TESTS := \
 	confirmed sabotage drain \
@@ -167,7 +171,7 @@ LAB_TESTS := \
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
 SOAK_TESTS :=
 FUZZERS := \
-	addr frame evidence pcap
+	addr frame evidence pcap http
 SEEDERS := \
 	frame pcap
 TEST_SRC := \
@@ -251,7 +255,7 @@ $(BUILD)/%.o: %.c
 
 # Fuzzers are clang's; every source of the library is instrumented, so they have objects of their own.
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
-FUZZ_OBJ   := $(RAWSTACK_SRC:%.c=$(BUILD)/fuzz/%.o)
+FUZZ_OBJ   := $(RAWSTACK_SRC:%.c=$(BUILD)/fuzz/%.o) $(BUILD)/fuzz/uring/http.o
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
 	$(call say,LD,$@)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 void conns_config_defaults(struct engine_config *cfg)
@@ -160,6 +161,14 @@ void conns_finish(struct conns *t, struct conn *c)
 	c->fd = -1;
 	c->state = CONN_CLOSED;
 	TAILQ_INSERT_TAIL(&t->closed, c, link);
+}
+
+void conns_shutdown(struct conns *t, engine_conn conn)
+{
+	struct conn *c = conns_of_handle(t, conn);
+
+	if (c != NULL)
+		shutdown(c->fd, SHUT_WR); /* fails only when the peer has gone: then it is done */
 }
 
 int conns_take_closed(struct conns *t, struct engine_event *events, int max)

@@ -95,6 +95,9 @@ void conns_end(struct conns *t, struct conn *c, int error);
 /* Closes the descriptor, unless the engine has; ENGINE_CLOSED is due. */
 void conns_finish(struct conns *t, struct conn *c);
 
+/* shutdown(2) of the sending side. A handle that is gone is ignored. */
+void conns_shutdown(struct conns *t, engine_conn conn);
+
 /* Moves closed connections to @events. Returns their number. */
 int conns_take_closed(struct conns *t, struct engine_event *events, int max);
 

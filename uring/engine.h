@@ -96,6 +96,7 @@ struct engine_ops {
 			  engine_buf buf);
 	void (*release)(struct engine *e, engine_buf buf);
 	void (*close)(struct engine *e, engine_conn conn);
+	void (*shutdown)(struct engine *e, engine_conn conn); /* NULL: as close */
 	void (*wake)(struct engine *e);
 	void (*drain)(struct engine *e);
 	void (*stats)(const struct engine *e, struct engine_stats *out);
@@ -176,6 +177,19 @@ static inline void engine_release(struct engine *e, engine_buf buf)
 static inline void engine_close(struct engine *e, engine_conn conn)
 {
 	e->ops->close(e, conn);
+}
+
+/*
+ * Ends the sending side: FIN follows what was sent, and receiving goes on. For answers to peers
+ * that may still be sending: closing instead would make the kernel send RST, which can destroy the
+ * answer on its way. An engine that cannot do it closes.
+ */
+static inline void engine_shutdown(struct engine *e, engine_conn conn)
+{
+	if (e->ops->shutdown != NULL)
+		e->ops->shutdown(e, conn);
+	else
+		e->ops->close(e, conn);
 }
 
 /* Makes engine_poll() return ENGINE_WOKEN. From any thread or signal handler. */

@@ -235,6 +235,11 @@ static void epolled_stats(const struct engine *e, struct engine_stats *out)
 	*out = ((const struct epolled *)e)->stats;
 }
 
+static void epolled_shutdown(struct engine *e, engine_conn conn)
+{
+	conns_shutdown(&epolled_of(e)->conns, conn);
+}
+
 static const char *epolled_text(const struct engine *e)
 {
 	if (((const struct epolled *)e)->textbook)
@@ -360,8 +365,8 @@ static void epolled_destroy(struct engine *e)
 		.name = (ops_name), .open = (open_function), .listen = epolled_listen,             \
 		.poll = epolled_poll, .receive = epoll_receive, .send = epoll_send,                \
 		.send_dgram = epoll_send_dgram, .release = epolled_release, .close = epoll_close,  \
-		.wake = epolled_wake, .drain = epolled_drain, .stats = epolled_stats,              \
-		.text = epolled_text, .destroy = epolled_destroy                                   \
+		.shutdown = epolled_shutdown, .wake = epolled_wake, .drain = epolled_drain,        \
+		.stats = epolled_stats, .text = epolled_text, .destroy = epolled_destroy           \
 	}
 
 const struct engine_ops epoll_engine_ops = EPOLL_OPS("epoll", epoll_open);

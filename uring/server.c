@@ -9,13 +9,17 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 /*
- * The server keeps one record per connection, in a table beside the engine's (same index), and one
- * per datagram being answered (same index as its buffer). The observer sees a copy of it when the
- * connection is accepted, and again when it is gone.
+ * Where somebody observes, the server keeps one record per connection, in a table beside the
+ * engine's (same index), and one per datagram being answered (same index as its buffer). The
+ * observer sees a copy of it when the connection is accepted, and again when it is gone.
+ *
+ * Metrics belong to the server's thread. Who wants them raises @asked and wakes it; it copies them
+ * to @answer under the lock.
  *
  * Stopping: @stops is raised by server_stop(), anywhere; the rest happens on the server's thread
  * when the engine wakes it.
@@ -33,6 +37,15 @@ struct server_conn {
 	bool open;
 };
 
+/* Metrics handed to another thread. */
+struct report {
+	pthread_mutex_t lock;
+	pthread_cond_t ready;
+	struct metrics answer;
+	uint64_t answered; /* how often */
+	bool running;	   /* server_run() is at work */
+};
+
 struct server {
 	struct engine *engine;
 	char engine_text[400];
@@ -41,7 +54,11 @@ struct server {
 	void *observe_arg;
 	struct listen_info listeners[SERVER_LISTENERS_MAX];
 	size_t n_listeners;
-	struct server_conn *conns;
+	struct server_conn *conns; /* NULL: nobody observes */
+	unsigned char *states;	   /* the workload's, state_size bytes each */
+	struct metrics metrics;
+	struct report report;
+	unsigned int asked; /* for metrics; atomic */
 	uint32_t max_conns, n_open;
 	struct server_record dgrams[ENGINE_DGRAMS_MAX];
 	uint32_t n_dgrams; /* being answered */
@@ -81,46 +98,79 @@ static void record_fill(struct server_record *rec, const struct engine_event *ev
 	};
 }
 
-static struct server_conn *conn_of(struct server *s, engine_conn conn)
+static void *state_of(struct server *s, engine_conn conn)
 {
 	uint32_t i = engine_conn_index(conn);
 
 	assert(i < s->max_conns);
-	return &s->conns[i];
+	return s->states ? s->states + i * s->workload->state_size : NULL;
+}
+
+static void conn_opened(struct server *s, const struct engine_event *ev)
+{
+	s->n_open++;
+	s->metrics.accepted[metrics_kind_of(ev->family, &ev->peer.addr)]++;
+	if (s->states != NULL)
+		memset(state_of(s, ev->conn), 0, s->workload->state_size);
+}
+
+static void conn_closed(struct server *s, int error)
+{
+	assert(s->n_open > 0);
+	s->n_open--;
+	s->metrics.closed[metrics_cause_of(error)]++;
 }
 
 static void close_record(struct server *s, struct server_conn *c, int error)
 {
 	c->open = false;
 	c->rec.error = error;
-	s->n_open--;
 	observe(s, &c->rec, SERVER_CLOSED);
 }
 
-static void handle_stream(struct server *s, const struct engine_event *ev)
+/* The record of a stream follows its events. */
+static void record_stream(struct server *s, const struct engine_event *ev)
 {
-	struct server_conn *c = conn_of(s, ev->conn);
+	struct server_conn *c = &s->conns[engine_conn_index(ev->conn)];
 
 	switch (ev->type) {
 	case ENGINE_ACCEPT:
 		assert(!c->open);
 		record_fill(&c->rec, ev, IPPROTO_TCP);
 		c->open = true;
-		s->n_open++;
 		observe(s, &c->rec, SERVER_ACCEPTED);
-		break;
+		return;
 	case ENGINE_RECV:
 		c->rec.bytes_in += ev->len;
-		break;
+		return;
 	case ENGINE_SENT:
 		c->rec.bytes_out += ev->len;
-		break;
+		return;
 	default:
 		assert(ev->type == ENGINE_CLOSED && c->open);
 		close_record(s, c, ev->error);
+	}
+}
+
+static void handle_stream(struct server *s, const struct engine_event *ev)
+{
+	if (s->conns != NULL)
+		record_stream(s, ev);
+	switch (ev->type) {
+	case ENGINE_ACCEPT:
+		conn_opened(s, ev);
+		break;
+	case ENGINE_RECV:
+		s->metrics.bytes_in += ev->len;
+		break;
+	case ENGINE_SENT:
+		s->metrics.bytes_out += ev->len;
+		break;
+	default:
+		conn_closed(s, ev->error);
 		return;
 	}
-	if (s->workload->handle(s->engine, ev) < 0)
+	if (s->workload->handle(s->engine, ev, state_of(s, ev->conn)) < 0)
 		engine_close(s->engine, ev->conn);
 }
 
@@ -144,12 +194,15 @@ static void handle_dgram(struct server *s, const struct engine_event *ev)
 	record_fill(rec, ev, IPPROTO_UDP);
 	rec->bytes_in = ev->len;
 	rec->forged_mapped = is_forged(ev);
+	s->metrics.datagrams[metrics_kind_of(ev->family, &ev->peer.addr)]++;
+	s->metrics.bytes_in += ev->len;
+	s->metrics.forged += rec->forged_mapped;
 	if (rec->forged_mapped) {
 		engine_release(s->engine, ev->buf);
 		observe(s, rec, SERVER_DATAGRAM);
 		return;
 	}
-	rc = s->workload->handle(s->engine, ev);
+	rc = s->workload->handle(s->engine, ev, NULL);
 	if (rc == WORKLOAD_REPLYING) {
 		s->n_dgrams++;
 		return;
@@ -163,10 +216,11 @@ static void handle_dgram_sent(struct server *s, const struct engine_event *ev)
 	struct server_record *rec = &s->dgrams[ev->buf];
 
 	s->n_dgrams--;
+	s->metrics.bytes_out += ev->len;
 	rec->bytes_out = ev->len;
 	rec->error = ev->error;
 	observe(s, rec, SERVER_DATAGRAM);
-	s->workload->handle(s->engine, ev);
+	s->workload->handle(s->engine, ev, NULL);
 }
 
 static void handle(struct server *s, const struct engine_event *ev)
@@ -217,19 +271,68 @@ static int drain_left_ms(const struct server *s)
 /* Those still open when time is up, or when stopped at once. */
 static void abandon(struct server *s)
 {
-	for (uint32_t i = 0; i < s->max_conns && s->n_open > 0; i++) {
+	for (uint32_t i = 0; s->conns != NULL && i < s->max_conns; i++) {
 		if (s->conns[i].open)
 			close_record(s, &s->conns[i], -ECANCELED);
 	}
+	while (s->n_open > 0)
+		conn_closed(s, -ECANCELED);
+}
+
+static void report_publish(struct server *s, bool running)
+{
+	s->metrics.open = s->n_open;
+	engine_stats(s->engine, &s->metrics.engine);
+	pthread_mutex_lock(&s->report.lock);
+	s->report.answer = s->metrics;
+	s->report.answered++;
+	s->report.running = running;
+	pthread_cond_broadcast(&s->report.ready);
+	pthread_mutex_unlock(&s->report.lock);
+}
+
+/* Whoever asks raises the flag before waking: nobody is overlooked. */
+static void report_if_asked(struct server *s)
+{
+	if (__atomic_load_n(&s->asked, __ATOMIC_RELAXED) == 0)
+		return;
+	__atomic_store_n(&s->asked, 0, __ATOMIC_RELEASE);
+	report_publish(s, true);
+}
+
+int server_metrics(struct server *s, struct metrics *out, unsigned int timeout_ms)
+{
+	struct timespec deadline;
+	uint64_t answered;
+	int rc = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += timeout_ms / 1000;
+	deadline.tv_nsec += (long)(timeout_ms % 1000) * NS_PER_MS;
+	deadline.tv_sec += deadline.tv_nsec / 1000000000;
+	deadline.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&s->report.lock);
+	answered = s->report.answered;
+	if (s->report.running) {
+		__atomic_store_n(&s->asked, 1, __ATOMIC_RELEASE);
+		engine_wake(s->engine);
+	}
+	while (rc == 0 && s->report.running && s->report.answered == answered)
+		rc = pthread_cond_timedwait(&s->report.ready, &s->report.lock, &deadline);
+	*out = s->report.answer;
+	pthread_mutex_unlock(&s->report.lock);
+	return -rc;
 }
 
 int server_run(struct server *s)
 {
 	int n = 0;
 
+	report_publish(s, true);
 	for (;;) {
 		unsigned int stops = __atomic_load_n(&s->stops, __ATOMIC_ACQUIRE);
 
+		report_if_asked(s);
 		if (stops > 1)
 			break;
 		if (stops == 1 && !s->draining)
@@ -244,6 +347,7 @@ int server_run(struct server *s)
 			handle(s, &s->events[i]);
 	}
 	abandon(s);
+	report_publish(s, false);
 	return n < 0 ? n : 0;
 }
 
@@ -263,14 +367,35 @@ const char *server_engine_text(const struct server *s)
 	return s->engine_text;
 }
 
-static int config_check(const struct server_config *cfg, struct server_error *err)
+/* A workload that exists, and means something on every listener. */
+static int workload_check(const struct server_config *cfg, struct server_error *err)
 {
-	if (workload_find(cfg->workload) == NULL) {
+	const struct workload *w = workload_find(cfg->workload);
+	char names[80];
+
+	if (w == NULL) {
 		snprintf(err->what, sizeof(err->what), "there is no workload called \"%s\"",
 			 cfg->workload);
-		snprintf(err->remedy, sizeof(err->remedy), "choose echo, discard or accept");
+		snprintf(err->remedy, sizeof(err->remedy), "choose %s",
+			 workload_names(names, sizeof(names)));
 		return -ENOENT;
 	}
+	for (size_t i = 0; i < cfg->n_listeners && w->streams_only; i++) {
+		if (cfg->listeners[i].proto == IPPROTO_TCP)
+			continue;
+		snprintf(err->what, sizeof(err->what), "the workload \"%s\" needs TCP", w->name);
+		snprintf(err->remedy, sizeof(err->remedy), "choose another, or drop --udp");
+		return -EPROTOTYPE;
+	}
+	return 0;
+}
+
+static int config_check(const struct server_config *cfg, struct server_error *err)
+{
+	int rc = workload_check(cfg, err);
+
+	if (rc < 0)
+		return rc;
 	if (cfg->n_listeners == 0 || cfg->n_listeners > SERVER_LISTENERS_MAX) {
 		snprintf(err->what, sizeof(err->what), "%zu listeners", cfg->n_listeners);
 		snprintf(err->remedy, sizeof(err->remedy), "give 1 to %d", SERVER_LISTENERS_MAX);
@@ -287,7 +412,9 @@ static int config_check(const struct server_config *cfg, struct server_error *er
 static int open_engine(struct server *s, const struct server_config *cfg, struct server_error *err)
 {
 	struct engine_config ecfg = {.max_conns = s->max_conns,
-				     .idle_timeout_ms = cfg->idle_timeout_ms};
+				     .idle_timeout_ms = cfg->idle_timeout_ms,
+				     .no_addresses = cfg->no_addresses,
+				     .peer_only = cfg->observe == NULL};
 	struct engine_error eerr = {0};
 	int rc;
 
@@ -330,6 +457,51 @@ static void error_no_memory(struct server_error *err)
 	snprintf(err->remedy, sizeof(err->remedy), "lower the number of connections");
 }
 
+/* What grows with the number of connections. */
+static int tables_open(struct server *s)
+{
+	if (s->observe != NULL) {
+		s->conns = calloc(s->max_conns, sizeof(*s->conns));
+		if (s->conns == NULL)
+			return -ENOMEM;
+	}
+	if (s->workload->state_size == 0)
+		return 0;
+	s->states = calloc(s->max_conns, s->workload->state_size);
+	if (s->states == NULL) {
+		free(s->conns);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void tables_close(struct server *s)
+{
+	free(s->states);
+	free(s->conns);
+}
+
+static int report_open(struct report *r)
+{
+	pthread_condattr_t attr;
+	int rc = pthread_condattr_init(&attr);
+
+	if (rc != 0)
+		return -rc;
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	rc = pthread_cond_init(&r->ready, &attr);
+	pthread_condattr_destroy(&attr);
+	if (rc == 0)
+		pthread_mutex_init(&r->lock, NULL);
+	return -rc;
+}
+
+static void report_close(struct report *r)
+{
+	pthread_mutex_destroy(&r->lock);
+	pthread_cond_destroy(&r->ready);
+}
+
 int server_create(const struct server_config *cfg, struct server **out, struct server_error *err)
 {
 	struct server_error unused;
@@ -351,11 +523,12 @@ int server_create(const struct server_config *cfg, struct server **out, struct s
 	s->observe_arg = cfg->observe_arg;
 	s->drain_ms = cfg->drain_ms ? cfg->drain_ms : DRAIN_DEFAULT_MS;
 	s->max_conns = cfg->max_conns ? cfg->max_conns : ENGINE_CONNS_DEFAULT;
-	s->conns = calloc(s->max_conns, sizeof(*s->conns));
-	if (s->conns == NULL) {
-		rc = -ENOMEM;
-		goto err_conns;
-	}
+	rc = tables_open(s);
+	if (rc < 0)
+		goto err_tables;
+	rc = report_open(&s->report);
+	if (rc < 0)
+		goto err_report;
 	rc = open_engine(s, cfg, err);
 	if (rc < 0)
 		goto err_engine;
@@ -369,8 +542,10 @@ int server_create(const struct server_config *cfg, struct server **out, struct s
 err_listeners:
 	engine_destroy(s->engine);
 err_engine:
-	free(s->conns);
-err_conns:
+	report_close(&s->report);
+err_report:
+	tables_close(s);
+err_tables:
 	free(s);
 	return rc;
 }
@@ -380,6 +555,7 @@ void server_destroy(struct server *s)
 	if (s == NULL)
 		return;
 	engine_destroy(s->engine);
-	free(s->conns);
+	report_close(&s->report);
+	tables_close(s);
 	free(s);
 }

@@ -6,6 +6,7 @@
 
 #include "../rawstack/addr.h"
 #include "listener.h"
+#include "metrics.h"
 
 enum { SERVER_LISTENERS_MAX = 64 };
 
@@ -36,7 +37,7 @@ typedef void (*server_observer)(const struct server_record *rec, void *arg);
 
 struct server_config {
 	const char *engine;   /* a name of engine.h, or "auto" */
-	const char *workload; /* "echo", "discard" or "accept" */
+	const char *workload; /* a name of workload.h */
 	const struct listen_spec *listeners;
 	size_t n_listeners;
 	/* 0: 16384. Accepting pauses when it is reached; the rest waits in the backlog. Below twice
@@ -44,6 +45,9 @@ struct server_config {
 	uint32_t max_conns;
 	uint32_t idle_timeout_ms; /* 0: 30000 */
 	uint32_t drain_ms; /* 0: 5000; how long busy connections may go on after server_stop() */
+	/* Ask each stream for its addresses: a system call or more. Without, records and metrics
+	 * do not tell them. */
+	bool no_addresses;
 	server_observer observe; /* called on the server's thread; may be NULL */
 	void *observe_arg;
 };
@@ -78,6 +82,13 @@ int server_run(struct server *s);
  * busy connections, closes idle ones), the second ends at once.
  */
 void server_stop(struct server *s);
+
+/*
+ * From any thread: what it has counted so far. It is asked, and answers between two batches of
+ * events, so counters are consistent. Returns 0, or -ETIMEDOUT after @timeout_ms when it does not
+ * get to it; while it does not run, what it last knew.
+ */
+int server_metrics(struct server *s, struct metrics *out, unsigned int timeout_ms);
 
 /* After server_run() has returned, on the same thread. NULL is allowed. */
 void server_destroy(struct server *s);

@@ -242,6 +242,12 @@ static void uring_stats(const struct engine *e, struct engine_stats *out)
 	*out = ((const struct uring *)e)->stats;
 }
 
+static void uring_shutdown(struct engine *e, engine_conn conn)
+{
+	/* The system call: the operation would run on a kernel thread of its own. */
+	conns_shutdown(&uring_of(e)->conns, conn);
+}
+
 static const char *uring_text(const struct engine *e)
 {
 	return ((const struct uring *)e)->text;
@@ -384,6 +390,7 @@ const struct engine_ops uring_engine_ops = {
 	.send_dgram = uring_send_dgram,
 	.release = uring_release,
 	.close = uring_close,
+	.shutdown = uring_shutdown,
 	.wake = uring_wake,
 	.drain = uring_drain,
 	.stats = uring_stats,

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* workload.c - echo, discard and accept */
+/* workload.c - echo, discard and accept, and the table of all workloads */
 #include "workload.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /* The buffer received is the buffer sent: it is released when the send is over. */
-static int echo_handle(struct engine *e, const struct engine_event *ev)
+static int echo_handle(struct engine *e, const struct engine_event *ev, void *state)
 {
 	int rc = 0;
 
+	(void)state;
 	switch (ev->type) {
 	case ENGINE_ACCEPT:
 		return engine_receive(e, ev->conn);
@@ -39,8 +41,9 @@ static int echo_handle(struct engine *e, const struct engine_event *ev)
 	return rc;
 }
 
-static int discard_handle(struct engine *e, const struct engine_event *ev)
+static int discard_handle(struct engine *e, const struct engine_event *ev, void *state)
 {
+	(void)state;
 	switch (ev->type) {
 	case ENGINE_ACCEPT:
 		return engine_receive(e, ev->conn);
@@ -59,8 +62,9 @@ static int discard_handle(struct engine *e, const struct engine_event *ev)
 }
 
 /* What a client had already sent is not read, so that the kernel may close by RST. */
-static int accept_handle(struct engine *e, const struct engine_event *ev)
+static int accept_handle(struct engine *e, const struct engine_event *ev, void *state)
 {
+	(void)state;
 	if (ev->type == ENGINE_ACCEPT)
 		engine_close(e, ev->conn);
 	else
@@ -68,10 +72,18 @@ static int accept_handle(struct engine *e, const struct engine_event *ev)
 	return 0;
 }
 
-static const struct workload workloads[] = {
-	{.name = "echo", .handle = echo_handle},
-	{.name = "discard", .handle = discard_handle},
-	{.name = "accept", .handle = accept_handle},
+static const struct workload workload_echo = {
+	.name = "echo", .what = "sends back what comes", .handle = echo_handle};
+static const struct workload workload_discard = {
+	.name = "discard", .what = "reads to the end", .handle = discard_handle};
+static const struct workload workload_accept = {
+	.name = "accept", .what = "closes at once", .handle = accept_handle};
+
+static const struct workload *const workloads[] = {
+	&workload_echo,
+	&workload_discard,
+	&workload_accept,
+	&workload_http,
 };
 
 enum { N_WORKLOADS = sizeof(workloads) / sizeof(workloads[0]) };
@@ -79,13 +91,25 @@ enum { N_WORKLOADS = sizeof(workloads) / sizeof(workloads[0]) };
 const struct workload *workload_find(const char *name)
 {
 	for (size_t i = 0; i < N_WORKLOADS; i++) {
-		if (strcmp(name, workloads[i].name) == 0)
-			return &workloads[i];
+		if (strcmp(name, workloads[i]->name) == 0)
+			return workloads[i];
 	}
 	return NULL;
 }
 
-const char *workload_name(size_t n)
+const struct workload *workload_at(size_t n)
 {
-	return n < N_WORKLOADS ? workloads[n].name : NULL;
+	return n < N_WORKLOADS ? workloads[n] : NULL;
+}
+
+const char *workload_names(char *out, size_t size)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < N_WORKLOADS && at < size; i++) {
+		const char *joint = i == 0 ? "" : i + 1 == N_WORKLOADS ? " or " : ", ";
+
+		at += (size_t)snprintf(out + at, size - at, "%s%s", joint, workloads[i]->name);
+	}
+	return out;
 }
