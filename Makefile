@@ -139,6 +139,9 @@ COMMAND_SRC := \
 	tools/watch.c \
 	tools/addr.c \
 	tools/connect.c \
+	tools/activation.c \
+	tools/metrics_http.c \
+	tools/serve_output.c \
 	tools/serve.c \
 	tools/witness.c \
 	tools/judge.c \

@@ -1,27 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /* serve.c - "dualwire serve": the dual-stack server */
+#include "../rawstack/clock.h"
 #include "../uring/resolve.h"
-#include "../uring/server.h"
+#include "../uring/workers.h"
+#include "activation.h"
 #include "cli.h"
-#include "report.h"
+#include "metrics_http.h"
+#include "serve_output.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
-#include <pthread.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
-enum { OPT_V6ONLY = 256, OPT_UDP, OPT_WORKLOAD, OPT_ENGINE, OPT_IDLE, OPT_CONNS, OPT_BACKLOG };
+enum {
+	OPT_V6ONLY = 256,
+	OPT_UDP,
+	OPT_WORKLOAD,
+	OPT_ENGINE,
+	OPT_WORKERS,
+	OPT_IDLE,
+	OPT_CONNS,
+	OPT_BACKLOG,
+	OPT_PEERS,
+	OPT_METRICS,
+};
 
-enum { CONNS_MAX = 1 << 20, BACKLOG_MAX = 65535, IDLE_MAX_S = 86400 };
+enum { CONNS_MAX = 1 << 20, BACKLOG_MAX = 65535, IDLE_MAX_S = 86400, METRICS_WAIT_MS = 1000 };
 
 static const char help_text[] =
 	"usage: dualwire serve [OPTION]...\n"
-	"Serves TCP (or UDP) on io_uring: by default IPv6 and IPv4 on one socket, [::]:7000,\n"
-	"as an echo server. Each connection is one line of output when it is over.\n"
+	"Serves TCP (or UDP): by default IPv6 and IPv4 on one socket, [::]:7000, as an echo\n"
+	"server, on io_uring where it works, else on epoll. Each connection is one line of output "
+	"when it is over.\n"
 	"\n"
 	"  -4                   an AF_INET socket: IPv4 only, plain addresses\n"
 	"  -6                   an AF_INET6 socket (default): IPv4 peers show as ::ffff:a.b.c.d\n"
@@ -30,19 +47,26 @@ static const char help_text[] =
 	"  -p, --port PORT      default 7000\n"
 	"  -b, --bind ADDR      address to bind to; default: all. An IPv4 address means -4, with\n"
 	"                       -6 it is bound to as ::ffff:a.b.c.d. Link-local: fe80::1%eth0\n"
-	"      --workload W     echo (default), discard, or accept (closes at once)\n"
-	"      --engine E       uring, epoll, epoll-textbook, or auto (default): uring where it "
-	"works\n"
+	"      --workload W     echo (default), discard, accept (closes at once), or http (one\n"
+	"                       short answer to every request)\n"
+	"      --engine E       uring, epoll, epoll-textbook (one accept per event, for\n"
+	"                       comparison), or auto (default): the best that works here\n"
+	"      --workers N      N threads with a listener each (SO_REUSEPORT), one per\n"
+	"                       processor; default 1, not pinned\n"
 	"      --idle-timeout S close a connection silent for S seconds; default 30\n"
 	"      --max-conns N    connections at a time, the rest waits; default 16384\n"
 	"      --backlog N      default 4096, which net.core.somaxconn may cut\n"
+	"      --report-peers W on (default), or off: do not ask the kernel who connected\n"
+	"      --metrics ADDR:PORT\n"
+	"                       counters for Prometheus at http://ADDR:PORT/metrics\n"
 	"  -J, --json           one JSON object per line\n"
 	"  -q, --quiet          no line per connection\n"
 	"  -v, --verbose        a line at the beginning of a connection too\n"
 	"  -h, --help\n"
 	"\n"
 	"SIGTERM or SIGINT ends it in order: the backlog is answered, busy connections get 5 s.\n"
-	"A second one ends it at once.\n"
+	"A second one ends it at once. SIGUSR1 writes the counters to standard error.\n"
+	"Sockets from systemd (LISTEN_FDS) are served as their unit made them.\n"
 	"Exit status: 0 stopped by a signal, 3 could not start or broke, 64 usage.\n"
 	"\n"
 	"Examples:\n"
@@ -50,13 +74,18 @@ static const char help_text[] =
 	"                                     dualwire connect -4 localhost 7000\n"
 	"  dualwire serve --v6only -p 7001    IPv6 alone\n"
 	"  dualwire serve -4 --udp -J         IPv4 datagrams, for a program to read\n"
-	"  dualwire serve -6 -b 127.0.0.1     IPv4 alone on an AF_INET6 socket\n";
+	"  dualwire serve -6 -b 127.0.0.1     IPv4 alone on an AF_INET6 socket\n"
+	"  dualwire serve --workload http -q --metrics 127.0.0.1:9100\n"
+	"                                     for wrk, ab or curl, watched by Prometheus\n";
 
 struct options {
 	int family; /* AF_UNSPEC: not said */
 	const char *bind, *port, *workload, *engine;
-	bool v6only, udp, json, quiet, verbose;
+	bool v6only, udp, json, quiet, verbose, no_addresses, where; /* where: said by an option */
+	bool has_metrics;
+	struct endpoint metrics;
 	uint32_t idle_s, max_conns, backlog; /* 0: the server's default */
+	uint32_t workers;
 };
 
 /* A decimal number of digits only. Returns 0 or EXIT_USAGE after a message. */
@@ -81,6 +110,26 @@ static int family_choose(struct options *o, int family)
 		return cli_usage_error("serve", "-4 and -6 exclude each other: give neither for "
 						"both families on one socket");
 	o->family = family;
+	o->where = true;
+	return 0;
+}
+
+static int peers_parse(struct options *o)
+{
+	o->no_addresses = strcmp(optarg, "off") == 0;
+	if (!o->no_addresses && strcmp(optarg, "on") != 0)
+		return cli_usage_error("serve", "--report-peers '%.64s': say on or off", optarg);
+	return 0;
+}
+
+static int metrics_parse(struct options *o)
+{
+	o->has_metrics = true;
+	if (endpoint_parse(optarg, &o->metrics, NULL) < 0)
+		return cli_usage_error("serve",
+				       "--metrics '%.64s' is not an address and a port, such as "
+				       "127.0.0.1:9100 or [::1]:9100",
+				       optarg);
 	return 0;
 }
 
@@ -95,9 +144,11 @@ static int option_apply(void *options, int c)
 		return family_choose(o, AF_INET6);
 	case 'p':
 		o->port = optarg;
+		o->where = true;
 		return 0;
 	case 'b':
 		o->bind = optarg;
+		o->where = true;
 		return 0;
 	case 'J':
 		o->json = true;
@@ -109,10 +160,10 @@ static int option_apply(void *options, int c)
 		o->verbose = true;
 		return 0;
 	case OPT_V6ONLY:
-		o->v6only = true;
+		o->v6only = o->where = true;
 		return 0;
 	case OPT_UDP:
-		o->udp = true;
+		o->udp = o->where = true;
 		return 0;
 	case OPT_WORKLOAD:
 		o->workload = optarg;
@@ -124,6 +175,12 @@ static int option_apply(void *options, int c)
 		return number_parse("--idle-timeout", optarg, IDLE_MAX_S, &o->idle_s);
 	case OPT_CONNS:
 		return number_parse("--max-conns", optarg, CONNS_MAX, &o->max_conns);
+	case OPT_WORKERS:
+		return number_parse("--workers", optarg, WORKERS_MAX, &o->workers);
+	case OPT_PEERS:
+		return peers_parse(o);
+	case OPT_METRICS:
+		return metrics_parse(o);
 	default:
 		return number_parse("--backlog", optarg, BACKLOG_MAX, &o->backlog);
 	}
@@ -139,6 +196,9 @@ static int options_read(int argc, char **argv, struct options *o)
 		{"bind", required_argument, NULL, 'b'},
 		{"workload", required_argument, NULL, OPT_WORKLOAD},
 		{"engine", required_argument, NULL, OPT_ENGINE},
+		{"workers", required_argument, NULL, OPT_WORKERS},
+		{"report-peers", required_argument, NULL, OPT_PEERS},
+		{"metrics", required_argument, NULL, OPT_METRICS},
 		{"idle-timeout", required_argument, NULL, OPT_IDLE},
 		{"max-conns", required_argument, NULL, OPT_CONNS},
 		{"backlog", required_argument, NULL, OPT_BACKLOG},
@@ -213,158 +273,23 @@ static int bind_resolve(const struct options *o, struct listen_spec *spec)
 	return 0;
 }
 
-static const char *proto_name(int proto)
-{
-	return proto == IPPROTO_UDP ? "udp" : "tcp";
-}
-
-/* Which peers can reach a listener, and how that is known. */
-static const char *serves_text(const struct listen_info *info)
-{
-	if (info->family == AF_INET)
-		return "IPv4 (an AF_INET socket)";
-	if (addr_is_mapped(&info->local.addr))
-		return "IPv4, as ::ffff:a.b.c.d (bound to a mapped address)";
-	if (!addr_is_any(&info->local.addr))
-		return "IPv6 (V6ONLY=1, read back: one IPv6 address serves no IPv4)";
-	if (info->v6only)
-		return "IPv6 (V6ONLY=1, read back)";
-	return "IPv6 and, as ::ffff:a.b.c.d, IPv4 (V6ONLY=0, read back)";
-}
-
-static json_t *ready_json(const struct listen_info *info, const struct server *s)
-{
-	json_t *json =
-		json_pack("{s:s, s:s, s:s, s:o, s:I, s:s, s:s}", "event", "listening", "proto",
-			  proto_name(info->proto), "family", report_family_name(info->family),
-			  "v6only", info->v6only < 0 ? json_null() : json_boolean(info->v6only),
-			  "cookie", (json_int_t)info->cookie, "serves", serves_text(info), "engine",
-			  server_engine_text(s));
-
-	if (json != NULL)
-		report_set_endpoint(json, "local", &info->local, info->family);
-	return json;
-}
-
-static void ready_print(const struct options *o, const struct server *s)
-{
-	const struct listen_info *info = server_listener(s, 0);
-	char ep[ENDPOINT_STRLEN];
-
-	endpoint_print(&info->local, evidence_form(info->family), ep);
-	if (o->json)
-		cli_print_json_line(ready_json(info, s));
-	else
-		printf("listening on %s %s: %s; %s\n", proto_name(info->proto), ep,
-		       serves_text(info), server_engine_text(s));
-	fflush(stdout);
-}
-
-static const char *event_name(enum server_event event)
-{
-	switch (event) {
-	case SERVER_ACCEPTED:
-		return "accepted";
-	case SERVER_CLOSED:
-		return "closed";
-	case SERVER_DATAGRAM:
-		break;
-	}
-	return "datagram";
-}
-
-static void record_json(const struct server_record *rec)
-{
-	json_t *json = json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:s?, s:I}", "event",
-				 event_name(rec->event), "proto", proto_name(rec->proto), "family",
-				 report_family_name(rec->family), "mapped",
-				 report_is_mapped(rec->family, &rec->peer.addr), "cookie",
-				 (json_int_t)rec->cookie, "bytes_in", (json_int_t)rec->bytes_in,
-				 "bytes_out", (json_int_t)rec->bytes_out, "error",
-				 rec->error ? strerrorname_np(-rec->error) : NULL, "real_ns",
-				 (json_int_t)rec->real_ns);
-
-	if (json != NULL) {
-		report_set_endpoint(json, "peer", &rec->peer, rec->family);
-		report_set_endpoint(json, "local", &rec->local, rec->family);
-	}
-	if (json != NULL && rec->event == SERVER_DATAGRAM)
-		json_object_set_new(json, "forged_mapped", json_boolean(rec->forged_mapped));
-	cli_print_json_line(json);
-}
-
-/* What kind of address an AF_INET6 socket showed; nothing to add on an AF_INET one. */
-static const char *kind_text(const struct server_record *rec)
-{
-	if (rec->forged_mapped)
-		return " FORGED (mapped source in an IPv6 packet), not answered";
-	if (rec->family == AF_INET)
-		return "";
-	return addr_is_mapped(&rec->peer.addr) ? " mapped" : " native";
-}
-
-static void record_text(const struct server_record *rec)
-{
-	char peer[ENDPOINT_STRLEN], local[ENDPOINT_STRLEN];
-
-	endpoint_print(&rec->peer, evidence_form(rec->family), peer);
-	endpoint_print(&rec->local, evidence_form(rec->family), local);
-	printf("%-8s %s %s -> %s %s%s cookie %llu", event_name(rec->event), proto_name(rec->proto),
-	       peer, local, report_family_name(rec->family), kind_text(rec),
-	       (unsigned long long)rec->cookie);
-	if (rec->event != SERVER_ACCEPTED)
-		printf(" in %llu out %llu", (unsigned long long)rec->bytes_in,
-		       (unsigned long long)rec->bytes_out);
-	if (rec->error)
-		printf(": %s", strerror(-rec->error));
-	putchar('\n');
-}
+/* What is served, and by whom it was opened. */
+struct service {
+	const struct options *options;
+	struct activated listeners[SERVER_LISTENERS_MAX];
+	int n;
+	struct workers *workers;
+	struct metrics_http *metrics;
+	int signal_fd;
+	bool stopping;
+};
 
 static void observe(const struct server_record *rec, void *arg)
 {
 	const struct options *o = arg;
 
-	if (rec->event == SERVER_ACCEPTED && !o->verbose)
-		return;
-	if (o->json)
-		record_json(rec);
-	else
-		record_text(rec);
-}
-
-struct stopper {
-	struct server *server;
-	sigset_t signals;
-	bool over; /* the server has stopped; atomic */
-};
-
-/* The signals are blocked everywhere; this thread takes them one by one. */
-static void *stop_on_signals(void *arg)
-{
-	struct stopper *st = arg;
-	int signo;
-
-	while (sigwait(&st->signals, &signo) == 0 && !__atomic_load_n(&st->over, __ATOMIC_ACQUIRE))
-		server_stop(st->server);
-	return NULL;
-}
-
-static int run(struct server *s, const sigset_t *signals)
-{
-	struct stopper st = {.server = s, .signals = *signals};
-	pthread_t thread;
-	int rc = pthread_create(&thread, NULL, stop_on_signals, &st);
-
-	if (rc != 0)
-		return cli_fail("serve", "cannot start a thread: %s", strerror(rc));
-	rc = server_run(s);
-	__atomic_store_n(&st.over, true, __ATOMIC_RELEASE);
-	/* The signal is blocked everywhere: it wakes the thread's sigwait() and ends nobody. */
-	pthread_kill(thread, SIGTERM); /* NOLINT(bugprone-bad-signal-to-kill-thread) */
-	pthread_join(thread, NULL);
-	if (rc < 0)
-		return cli_fail("serve", "stopped serving: %s", strerror(-rc));
-	return 0;
+	if (rec->event != SERVER_ACCEPTED || o->verbose)
+		serve_print_record(rec, o->json);
 }
 
 /* A connection is a descriptor: take as many as this process may have. */
@@ -378,51 +303,237 @@ static void raise_file_limit(void)
 	}
 }
 
-static int serve(struct options *o, const struct listen_spec *spec)
+/* Prometheus asks: NULL when the workers do not answer in time. */
+static char *metrics_text(void *arg, size_t *len)
 {
+	struct service *sv = arg;
+	struct metrics m;
+	char *text = NULL;
+	FILE *f;
+
+	if (workers_metrics(sv->workers, &m, METRICS_WAIT_MS) < 0)
+		return NULL;
+	f = open_memstream(&text, len);
+	if (f == NULL)
+		return NULL;
+	metrics_print_prometheus(f, &m);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void metrics_to_stderr(struct service *sv)
+{
+	struct metrics m;
+
+	if (workers_metrics(sv->workers, &m, METRICS_WAIT_MS) < 0)
+		fprintf(stderr, "dualwire serve: no metrics: a worker does not answer\n");
+	else if (sv->options->json)
+		metrics_print_json(stderr, &m);
+	else
+		metrics_print_text(stderr, &m);
+}
+
+static void stop(struct service *sv)
+{
+	sv->stopping = true;
+	workers_stop(sv->workers);
+}
+
+static void signals_take(struct service *sv)
+{
+	struct signalfd_siginfo info;
+
+	if (read(sv->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGUSR1)
+		metrics_to_stderr(sv);
+	else
+		stop(sv);
+}
+
+/* Until a worker ends. */
+static void wait_for_end(struct service *sv)
+{
+	enum { SIGNALS, ENDED, OTHERS };
+	struct pollfd fds[OTHERS + METRICS_FDS_MAX] = {
+		[SIGNALS] = {.fd = sv->signal_fd, .events = POLLIN},
+		[ENDED] = {.fd = workers_ended_fd(sv->workers), .events = POLLIN},
+	};
+
+	while (!(fds[ENDED].revents & POLLIN)) {
+		int n = 0, timeout_ms = -1;
+
+		if (sv->metrics != NULL) {
+			n = metrics_http_fds(sv->metrics, fds + OTHERS);
+			timeout_ms = metrics_http_timeout_ms(sv->metrics,
+							     clock_ns(CLOCK_MONOTONIC) / NS_PER_MS);
+		}
+		if (poll(fds, (nfds_t)(OTHERS + n), timeout_ms) < 0)
+			continue;
+		if (fds[SIGNALS].revents & POLLIN)
+			signals_take(sv);
+		if (sv->metrics != NULL)
+			metrics_http_turn(sv->metrics, fds + OTHERS, n,
+					  clock_ns(CLOCK_MONOTONIC) / NS_PER_MS);
+	}
+}
+
+/* While some are still busy a second signal must reach them; one that broke ends the others. */
+static int wait_for_all(struct service *sv)
+{
+	uint64_t ended = 0, value;
+
+	while (ended < sv->options->workers) {
+		wait_for_end(sv);
+		if (read(workers_ended_fd(sv->workers), &value, sizeof(value)) == sizeof(value))
+			ended += value;
+		if (!sv->stopping)
+			stop(sv);
+	}
+	return workers_wait(sv->workers);
+}
+
+static int metrics_open(struct service *sv)
+{
+	struct listen_spec spec = {.proto = IPPROTO_TCP,
+				   .family = addr_is_mapped(&sv->options->metrics.addr) ? AF_INET
+											: AF_INET6,
+				   .bind = sv->options->metrics};
+	char what[160], remedy[200];
+	struct listen_info info;
+	enum listen_step step;
+	int rc;
+
+	if (!sv->options->has_metrics)
+		return 0;
+	rc = metrics_http_open(&spec, metrics_text, sv, &sv->metrics, &info, &step);
+	if (rc == 0)
+		return 0;
+	listener_explain(&spec, step, rc, what, sizeof(what), remedy, sizeof(remedy));
+	return cli_fail("serve", "metrics: %s%s%s", what, remedy[0] ? "; " : "", remedy);
+}
+
+static int workers_open(struct service *sv)
+{
+	const struct options *o = sv->options;
+	struct listen_spec specs[SERVER_LISTENERS_MAX];
 	struct server_config cfg = {.engine = o->engine,
 				    .workload = o->workload,
-				    .listeners = spec,
-				    .n_listeners = 1,
+				    .listeners = specs,
+				    .n_listeners = (size_t)sv->n,
 				    .max_conns = o->max_conns,
 				    .idle_timeout_ms = o->idle_s * 1000,
+				    .no_addresses = o->no_addresses,
 				    .observe = o->quiet ? NULL : observe,
-				    .observe_arg = o};
+				    .observe_arg = (void *)(uintptr_t)o};
 	struct server_error err;
-	struct server *s;
-	sigset_t signals;
 	int rc;
+
+	for (int i = 0; i < sv->n; i++)
+		specs[i] = sv->listeners[i].spec;
+	rc = workers_start(&cfg, o->workers, &sv->workers, &err);
+	if (rc == -ENOENT || rc == -EPROTOTYPE)
+		return cli_usage_error("serve", "%s: %s", err.what, err.remedy);
+	if (rc < 0)
+		return cli_fail("serve", "%s%s%s", err.what, err.remedy[0] ? "; " : "", err.remedy);
+	return 0;
+}
+
+static int serve(struct service *sv)
+{
+	int rc = workers_open(sv);
+
+	if (rc != 0)
+		return rc;
+	rc = metrics_open(sv);
+	if (rc != 0)
+		goto out;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (int i = 0; i < sv->n; i++)
+		serve_print_listening(workers_listener(sv->workers, (size_t)i),
+				      sv->listeners[i].name, workers_engine_text(sv->workers),
+				      sv->options->json);
+	rc = wait_for_all(sv);
+	if (rc < 0)
+		rc = cli_fail("serve", "stopped serving: %s", strerror(-rc));
+	metrics_http_close(sv->metrics);
+out:
+	workers_free(sv->workers);
+	return rc;
+}
+
+/* The listeners of the command line or, when systemd passed some, those. Returns 0 or an exit
+ * code. */
+static int listeners_find(struct service *sv)
+{
+	const struct options *o = sv->options;
+	struct listen_spec *spec = &sv->listeners[0].spec;
+	int bad_fd, n, rc;
+
+	n = activation_take(sv->listeners, SERVER_LISTENERS_MAX, &bad_fd);
+	if (n < 0)
+		return cli_fail("serve",
+				"descriptor %d from LISTEN_FDS cannot be served: %s; pass TCP "
+				"listeners or UDP sockets",
+				bad_fd, strerror(-n));
+	sv->n = n > 0 ? n : 1;
+	if (n > 0 && o->where)
+		return cli_usage_error("serve", "the sockets come from systemd (LISTEN_FDS): its "
+						"unit decides address, port and family; drop "
+						"-4, -6, -p, -b, --udp, --v6only");
+	if (n > 0 && o->workers > 1)
+		return cli_usage_error("serve", "--workers needs sockets of its own, and these "
+						"come from systemd (LISTEN_FDS): drop it");
+	if (n > 0)
+		return 0;
+	rc = bind_resolve(o, spec);
+	if (rc != 0)
+		return rc;
+	spec->proto = o->udp ? IPPROTO_UDP : IPPROTO_TCP;
+	spec->v6only = o->v6only;
+	spec->backlog = (int)o->backlog;
+	return 0;
+}
+
+/* Blocks the signals it lives by, here and in every thread to come. Returns 0 or an exit code. */
+static int signals_open(struct service *sv)
+{
+	sigset_t signals;
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	raise_file_limit();
-	rc = server_create(&cfg, &s, &err);
-	if (rc == -ENOENT)
-		return cli_usage_error("serve", "%s: %s", err.what, err.remedy);
-	if (rc < 0)
-		return cli_fail("serve", "%s%s%s", err.what, err.remedy[0] ? "; " : "", err.remedy);
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	ready_print(o, s);
-	rc = run(s, &signals);
-	server_destroy(s);
-	return rc;
+	sv->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+	if (sv->signal_fd < 0)
+		return cli_fail("serve", "cannot wait for signals: %s", strerror(errno));
+	return 0;
 }
 
 int cmd_serve(int argc, char **argv)
 {
-	struct options o = {.port = "7000", .workload = "echo", .engine = "auto"};
-	struct listen_spec spec = {0};
+	struct options o = {.port = "7000", .workload = "echo", .engine = "auto", .workers = 1};
+	struct service *sv;
 	int rc = options_read(argc, argv, &o);
 
 	if (rc != 0)
 		return rc == CLI_DONE ? 0 : rc;
-	rc = bind_resolve(&o, &spec);
-	if (rc != 0)
-		return rc;
-	spec.proto = o.udp ? IPPROTO_UDP : IPPROTO_TCP;
-	spec.v6only = o.v6only;
-	spec.backlog = (int)o.backlog;
-	return serve(&o, &spec);
+	sv = calloc(1, sizeof(*sv));
+	if (sv == NULL)
+		return cli_fail("serve", "not enough memory");
+	sv->options = &o;
+	rc = listeners_find(sv);
+	if (rc == 0)
+		rc = signals_open(sv);
+	if (rc == 0) {
+		raise_file_limit();
+		rc = serve(sv);
+		close(sv->signal_fd);
+	}
+	free(sv);
+	return rc;
 }

@@ -5,7 +5,9 @@
 #include "sockopt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -37,6 +39,10 @@ static int set_options(int fd, const struct listen_spec *spec)
 		rc = sockopt_set_v6only(fd, spec->v6only);
 	if (rc == 0 && spec->proto == IPPROTO_TCP)
 		rc = sockopt_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	/* Accepted sockets inherit it: an answer never waits for the one before to be acknowledged.
+	 */
+	if (rc == 0 && spec->proto == IPPROTO_TCP)
+		rc = sockopt_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	if (rc == 0 && spec->proto == IPPROTO_UDP)
 		rc = sockopt_recv_pktinfo(fd, spec->family);
 	if (rc == 0 && spec->reuseport)
@@ -66,12 +72,67 @@ static int read_info(int fd, const struct listen_spec *spec, struct listen_info 
 	return sockopt_local(fd, &info->local);
 }
 
+static int get_int(int fd, int name, int *value)
+{
+	socklen_t len = sizeof(*value);
+
+	return getsockopt(fd, SOL_SOCKET, name, value, &len) ? -errno : 0;
+}
+
+int listener_describe(int fd, struct listen_spec *spec)
+{
+	int family = 0, proto = 0, listening = 0, v6only, rc;
+
+	*spec = (struct listen_spec){.inherited_fd = fd};
+	rc = get_int(fd, SO_DOMAIN, &family);
+	if (rc == 0)
+		rc = get_int(fd, SO_PROTOCOL, &proto);
+	if (rc == 0)
+		rc = get_int(fd, SO_ACCEPTCONN, &listening);
+	if (rc < 0)
+		return rc;
+	if ((family != AF_INET && family != AF_INET6) ||
+	    (proto != IPPROTO_TCP && proto != IPPROTO_UDP) || listening != (proto == IPPROTO_TCP))
+		return -EPROTONOSUPPORT;
+	v6only = family == AF_INET6 ? sockopt_get_v6only(fd) : 0;
+	if (v6only < 0)
+		return v6only;
+	spec->proto = proto;
+	spec->family = family;
+	spec->v6only = v6only;
+	return sockopt_local(fd, &spec->bind);
+}
+
+/* Sets what does not change whom it serves. A queue of its own length stays. */
+static int take_over(const struct listen_spec *spec, struct listen_info *info,
+		     enum listen_step *step)
+{
+	int fd, rc;
+
+	*step = LISTEN_STEP_OPTIONS;
+	fd = fcntl(spec->inherited_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	rc = fcntl(fd, F_SETFL, 0) ? -errno : 0; /* blocking, as one of our own */
+	if (rc == 0 && spec->proto == IPPROTO_UDP)
+		rc = sockopt_recv_pktinfo(fd, spec->family);
+	if (rc == 0)
+		rc = read_info(fd, spec, info);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
 int listener_open(const struct listen_spec *spec, struct listen_info *info, enum listen_step *step)
 {
 	int type = spec->proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
 	int backlog = spec->backlog > 0 ? spec->backlog : LISTENER_BACKLOG_DEFAULT;
 	int fd, rc;
 
+	if (spec->inherited_fd != 0)
+		return take_over(spec, info, step);
 	*step = LISTEN_STEP_CHECK;
 	rc = spec_check(spec);
 	if (rc < 0)

@@ -15,7 +15,8 @@ struct listen_spec {
 	struct endpoint bind; /* IPv4 (mapped) only on AF_INET; port 0: the kernel chooses */
 	bool v6only;	      /* AF_INET6 only; always set explicitly and read back */
 	bool reuseport;
-	int backlog; /* 0: LISTENER_BACKLOG_DEFAULT */
+	int backlog;	  /* 0: LISTENER_BACKLOG_DEFAULT */
+	int inherited_fd; /* not 0: this socket is taken over as it is, see listener_describe() */
 };
 
 /* What the kernel made of it. */
@@ -36,10 +37,19 @@ enum listen_step {
 };
 
 /*
+ * Describes a socket that somebody else has opened and bound, such as systemd: fills in all of
+ * @spec that engines and messages need, and sets spec->inherited_fd. Nothing about the socket is
+ * changed. Returns 0; -ENOTSOCK; -EPROTONOSUPPORT for anything but TCP listening or UDP bound, over
+ * IPv4 or IPv6; or another -errno.
+ */
+int listener_describe(int fd, struct listen_spec *spec);
+
+/*
  * Opens a blocking, close-on-exec socket for @spec: TCP listening, UDP bound and asking for the
  * destination address of every datagram. IPV6_V6ONLY is set on every AF_INET6 socket and read back:
  * -EPROTO when the kernel kept another value. A native address other than the wildcard makes the
- * kernel set it to 1 whatever was asked; that is not an error, @info tells.
+ * kernel set it to 1 whatever was asked; that is not an error, @info tells. An inherited socket is
+ * used as it is.
  * Returns the descriptor or -errno with @step set.
  */
 int listener_open(const struct listen_spec *spec, struct listen_info *info, enum listen_step *step);

@@ -156,3 +156,34 @@ void metrics_print_json(FILE *f, const struct metrics *m)
 		fprintf(f, ", \"%s\": %" PRIu64, counters[i].name, counter(m, i));
 	fprintf(f, ", \"waits_per_connection\": %.6g}\n", metrics_waits_per_conn(m));
 }
+
+static void text_labelled(FILE *f, const char *what, const char *const *names,
+			  const uint64_t *values, size_t n)
+{
+	uint64_t sum = 0;
+	const char *joint = " (";
+
+	for (size_t i = 0; i < n; i++)
+		sum += values[i];
+	fprintf(f, ", %s %" PRIu64, what, sum);
+	for (size_t i = 0; i < n; i++) {
+		if (values[i] == 0)
+			continue;
+		fprintf(f, "%s%s %" PRIu64, joint, names[i], values[i]);
+		joint = ", ";
+	}
+	fputs(sum ? ")" : "", f);
+}
+
+void metrics_print_text(FILE *f, const struct metrics *m)
+{
+	fprintf(f, "open %" PRIu64, m->open);
+	text_labelled(f, "accepted", kind_names, m->accepted, METRICS_KINDS);
+	text_labelled(f, "closed", cause_names, m->closed, METRICS_CAUSES);
+	text_labelled(f, "datagrams", kind_names, m->datagrams, METRICS_KINDS);
+	for (size_t i = 0; i < N_COUNTERS; i++) {
+		if (counter(m, i) > 0)
+			fprintf(f, ", %s %" PRIu64, counters[i].name, counter(m, i));
+	}
+	fprintf(f, ", waits_per_connection %.3g\n", metrics_waits_per_conn(m));
+}

@@ -47,6 +47,9 @@ double metrics_waits_per_conn(const struct metrics *m);
 /* Prometheus' text format, version 0.0.4. */
 void metrics_print_prometheus(FILE *f, const struct metrics *m);
 
+/* One line for people, with its newline. */
+void metrics_print_text(FILE *f, const struct metrics *m);
+
 /* One line of JSON, with its newline. */
 void metrics_print_json(FILE *f, const struct metrics *m);
 
