@@ -68,6 +68,11 @@ STACK_SRC := \
 	rawstack/stack/neigh.c \
 	rawstack/stack/slab.c \
 	rawstack/stack/binding.c \
+	rawstack/stack/bind.c \
+	rawstack/stack/neighbours.c \
+	rawstack/stack/fragment.c \
+	rawstack/stack/icmp.c \
+	rawstack/stack/udp.c \
 	rawstack/stack/out.c \
 	rawstack/stack/tcp.c \
 	rawstack/stack/ip.c \
@@ -161,7 +166,7 @@ UNIT_TESTS := \
 	wire frame \
 	netlink sockdiag \
 	filter ring tap pcapng pcap_read \
-	siphash icmp_msg nd rate reasm neigh \
+	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp \
 	flow judge judge_damage evidence \
 	ladder dispatch \
 	stack_binding \
@@ -182,6 +187,7 @@ TEST_SRC := \
 	tests/unit/t_net.c \
 	tests/unit/t_capture.c \
 	tests/unit/t_lab.c \
+	tests/unit/t_stack.c \
 	tests/unit/t_evidence.c \
 	tests/unit/t_damage.c \
 	tests/unit/bpf_interp.c \

@@ -22,8 +22,7 @@ void binding_init(struct binding_table *t, bool udp)
 		t->head[i] = BINDING_NONE;
 }
 
-/* Whether @b can get packets of the wire family at all. */
-static bool serves(const struct binding *b, bool v6)
+bool binding_serves(const struct binding *b, bool v6)
 {
 	bool mapped = addr_is_mapped(&b->local.addr);
 
@@ -40,7 +39,8 @@ static bool overlap(const struct binding *a, const struct binding *b)
 	if (!addr_is_any(&a->local.addr) && !addr_is_any(&b->local.addr) &&
 	    !addr_eq(&a->local.addr, &b->local.addr))
 		return false;
-	return (serves(a, false) && serves(b, false)) || (serves(a, true) && serves(b, true));
+	return (binding_serves(a, false) && binding_serves(b, false)) ||
+	       (binding_serves(a, true) && binding_serves(b, true));
 }
 
 /* The words of bind(2) on Linux for two sockets that overlap. */
@@ -52,7 +52,7 @@ static bool may_share(const struct binding_table *t, const struct binding *a,
 	return a->reuse_addr && b->reuse_addr && (t->udp || (!a->listening && !b->listening));
 }
 
-static int spec_check(const struct stack_bind *spec)
+int binding_check(const struct stack_bind *spec)
 {
 	bool mapped = addr_is_mapped(&spec->local.addr);
 
@@ -84,7 +84,7 @@ int binding_add(struct binding_table *t, const struct stack_bind *spec)
 			    .local = spec->local,
 			    .next = BINDING_NONE,
 			    .event_next = BINDING_NONE};
-	int rc = spec_check(spec), id;
+	int rc = binding_check(spec), id;
 	uint16_t *link;
 
 	if (rc < 0)
@@ -139,7 +139,7 @@ static int score(const struct binding *b, bool v6, const struct endpoint *src,
 	bool any = addr_is_any(&b->local.addr);
 	int points;
 
-	if (!b->listening || b->local.port != dst->port || !serves(b, v6))
+	if (!b->listening || b->local.port != dst->port || !binding_serves(b, v6))
 		return 0;
 	if (!any && !addr_eq(&b->local.addr, &dst->addr))
 		return 0;

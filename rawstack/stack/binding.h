@@ -51,6 +51,12 @@ void binding_init(struct binding_table *t, bool udp);
 int binding_add(struct binding_table *t, const struct stack_bind *spec);
 void binding_del(struct binding_table *t, int id);
 
+/* Of that, what depends on @spec alone: 0, -EINVAL, -EAFNOSUPPORT. */
+int binding_check(const struct stack_bind *spec);
+
+/* Whether @b can get packets of the wire family at all. */
+bool binding_serves(const struct binding *b, bool v6);
+
 /* NULL where @id is none. */
 struct binding *binding_at(struct binding_table *t, int id);
 

@@ -441,7 +441,7 @@ int neigh_input_nd(struct neigh *n, uint64_t now_ns, const uint8_t eth_src[6],
 	return err ? reject(n) : take(n, now_ns, &m);
 }
 
-static void lost(struct neigh *n, struct neigh_entry *e)
+static void lost(struct neigh *n, uint64_t now_ns, struct neigh_entry *e)
 {
 	struct neigh_entry gone = *e;
 
@@ -449,7 +449,7 @@ static void lost(struct neigh *n, struct neigh_entry *e)
 	n->stats.failed++;
 	forget(n, e);
 	if (gone.held && n->cfg.io.failed)
-		n->cfg.io.failed(n->cfg.io.arg, &gone.addr, gone.held, gone.held_len);
+		n->cfg.io.failed(n->cfg.io.arg, now_ns, gone.held, gone.held_len);
 	free(gone.held);
 }
 
@@ -459,7 +459,7 @@ static void back_off(struct neigh *n, uint64_t now_ns, struct neigh_entry *e)
 	uint64_t wait = neigh_retrans_ns;
 
 	if (e->asked == NEIGH_BACKOFF_ASKS) {
-		lost(n, e);
+		lost(n, now_ns, e);
 		return;
 	}
 	solicit(n, e, true);
@@ -483,7 +483,7 @@ static void expire(struct neigh *n, uint64_t now_ns, struct neigh_entry *e)
 	switch (e->state) {
 	case NEIGH_INCOMPLETE:
 		if (e->asked >= NEIGH_ASK_MAX)
-			lost(n, e);
+			lost(n, now_ns, e);
 		else
 			ask_again(n, now_ns, e);
 		return;

@@ -37,7 +37,7 @@ struct neigh_own {
 struct neigh_io {
 	void (*send)(void *arg, const uint8_t *frame, size_t len);
 	/* A held frame whose addressee was not found; may be NULL. */
-	void (*failed)(void *arg, const struct addr *next_hop, const uint8_t *frame, size_t len);
+	void (*failed)(void *arg, uint64_t now_ns, const uint8_t *frame, size_t len);
 	void *arg;
 };
 

@@ -2,6 +2,7 @@
 /* out.c - output: route, frame, Ethernet and IP header, for whatever transport comes behind */
 #include "stack_internal.h"
 
+#include "neigh.h"
 #include "../wire/csum.h"
 #include "../wire/eth.h"
 #include "../wire/ipv4.h"
@@ -66,20 +67,36 @@ static uint8_t *put_ipv6(const struct out *o, uint8_t *p, uint8_t proto, uint8_t
 	return p + IPV6_HDR_LEN;
 }
 
-/* Room for the frame, and its Ethernet header. */
+static void put_ethernet(const struct stack *s, const struct out *o, const uint8_t mac[6])
+{
+	memcpy(o->frame, mac, 6);
+	memcpy(o->frame + 6, s->cfg.mac, 6);
+	put_be16(o->frame + 12, o->v6 ? ETHTYPE_IPV6 : ETHTYPE_IPV4);
+}
+
+/*
+ * Room for the frame, and its Ethernet header. A frame whose next hop is still being asked for is
+ * built aside; the neighbour cache keeps it and fills in the station.
+ */
 static int begin_frame(struct stack *s, uint64_t now, struct out *o)
 {
-	uint8_t *p;
+	uint8_t mac[6] = {0};
+	int rc = 0;
 
-	(void)now;
-	if (!s->cfg.l3)
-		return -ENETUNREACH;
-	p = s->cfg.link.reserve(s->cfg.link.arg, o->frame_len);
-	if (p == NULL) {
+	if (s->neigh != NULL)
+		rc = neigh_resolve(s->neigh, now, &o->next_hop, mac);
+	o->held = rc == -EINPROGRESS;
+	if (rc < 0 && !o->held) {
+		s->stats.neigh_failed++;
+		return -ENOBUFS;
+	}
+	o->frame = o->held ? s->scratch : s->cfg.link.reserve(s->cfg.link.arg, o->frame_len);
+	if (o->frame == NULL) {
 		s->stats.out_no_room++;
 		return -ENOBUFS;
 	}
-	o->frame = p;
+	if (s->neigh != NULL)
+		put_ethernet(s, o, mac);
 	return 0;
 }
 
@@ -113,6 +130,11 @@ int out_begin(struct stack *s, uint64_t now, struct out *o, uint8_t own, const s
 void out_end(struct stack *s, uint64_t now, struct out *o)
 {
 	(void)now;
+	if (o->held) {
+		if (neigh_hold(s->neigh, &o->next_hop, o->frame, o->frame_len) < 0)
+			s->stats.neigh_failed++;
+		return;
+	}
 	s->stats.frames_out++;
 	s->stats.bytes_out += o->frame_len;
 	s->cfg.link.commit(s->cfg.link.arg, o->frame_len);

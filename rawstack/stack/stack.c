@@ -102,9 +102,33 @@ static int modules_open(struct stack *s, uint64_t now)
 
 	if (rc < 0)
 		return rc;
+	rc = fragment_open(s);
+	if (rc < 0)
+		goto err_segs;
+	rc = neighbours_open(s, now);
+	if (rc < 0)
+		goto err_fragment;
+	rc = icmp_open(s);
+	if (rc < 0)
+		goto err_neighbours;
+	rc = udp_open(s);
+	if (rc < 0)
+		goto err_icmp;
 	rc = tcp_open(s, now);
 	if (rc < 0)
-		slab_fini(&s->segs);
+		goto err_udp;
+	return 0;
+
+err_udp:
+	udp_close_all(s);
+err_icmp:
+	icmp_close(s);
+err_neighbours:
+	neighbours_close(s);
+err_fragment:
+	fragment_close(s);
+err_segs:
+	slab_fini(&s->segs);
 	return rc;
 }
 
@@ -131,6 +155,9 @@ int stack_create(const struct stack_config *cfg, uint64_t now, struct stack **ou
 	s->scratch = malloc(s->link_hdr + s->cfg.mtu);
 	if (s->scratch == NULL)
 		goto err_config;
+	s->datagram = malloc(STACK_DATAGRAM_MAX);
+	if (s->datagram == NULL)
+		goto err_scratch;
 	rc = modules_open(s, now);
 	if (rc < 0)
 		goto err_modules;
@@ -138,6 +165,8 @@ int stack_create(const struct stack_config *cfg, uint64_t now, struct stack **ou
 	return 0;
 
 err_modules:
+	free(s->datagram);
+err_scratch:
 	free(s->scratch);
 err_config:
 	free(s);
@@ -149,7 +178,12 @@ void stack_destroy(struct stack *s)
 	if (s == NULL)
 		return;
 	tcp_close_all(s);
+	udp_close_all(s);
+	icmp_close(s);
+	neighbours_close(s);
+	fragment_close(s);
 	slab_fini(&s->segs);
+	free(s->datagram);
 	free(s->scratch);
 	free(s);
 }
@@ -195,6 +229,9 @@ static void eth_input(struct stack *s, uint64_t now, const uint8_t *frame, size_
 		}
 		ip_input(s, now, sp.p, span_len(&sp), frame + 6, eth.dst[0] & 1, trusted);
 		return;
+	case ETHTYPE_ARP:
+		neighbours_arp(s, now, frame, sp);
+		return;
 	default:
 		s->stats.drop_ethertype++;
 	}
@@ -220,12 +257,19 @@ void stack_input(struct stack *s, uint64_t now, const uint8_t *frame, size_t len
 
 void stack_timers(struct stack *s, uint64_t now)
 {
+	neighbours_timers(s, now);
+	fragment_timers(s, now);
 	tcp_timers(s, now);
 }
 
 uint64_t stack_deadline(const struct stack *s)
 {
-	return tcp_deadline(s);
+	uint64_t fragments = fragment_deadline(s), neighbours = neighbours_deadline(s);
+	uint64_t first = tcp_deadline(s);
+
+	if (fragments < first)
+		first = fragments;
+	return neighbours < first ? neighbours : first;
 }
 
 void stack_flush(struct stack *s, uint64_t now)
@@ -236,7 +280,7 @@ void stack_flush(struct stack *s, uint64_t now)
 enum stack_addr_state stack_addr_state(const struct stack *s, int i, uint8_t mac[6])
 {
 	assert(i >= 0 && i < s->n_own);
-	if (mac != NULL)
+	if (mac != NULL && s->own[i].state == STACK_ADDR_DUPLICATE)
 		memcpy(mac, s->own[i].duplicate_mac, 6);
 	return s->own[i].state;
 }
@@ -246,7 +290,7 @@ void stack_stats(const struct stack *s, struct stack_stats *out)
 	*out = s->stats;
 	tcp_stats(s, out);
 	out->segments_held = s->segs.used;
-	out->memory += slab_bytes(&s->segs) + sizeof(*s);
+	out->memory += slab_bytes(&s->segs) + sizeof(*s) + reasm_bytes(s->reasm);
 }
 
 bool stack_stat_name(const struct stack_stats *st, size_t n, const char **name, const char **text,

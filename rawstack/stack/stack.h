@@ -185,6 +185,9 @@ void stack_destroy(struct stack *s);
 void stack_input(struct stack *s, uint64_t now, const uint8_t *frame, size_t len,
 		 const struct frame_meta *meta);
 
+/* A neighbour that is never asked for. 0, -ENOBUFS, -EOPNOTSUPP on an l3 link. */
+int stack_neighbour(struct stack *s, const struct addr *a, const uint8_t mac[6]);
+
 /* Does what is due. */
 void stack_timers(struct stack *s, uint64_t now);
 

@@ -4,8 +4,11 @@
 #define RAWSTACK_STACK_STACK_INTERNAL_H
 
 #include "binding.h"
+#include "reasm.h"
 #include "slab.h"
 #include "stack.h"
+
+#include "../wire/icmp_msg.h"
 
 /*
  * Who calls whom:
@@ -19,8 +22,9 @@
  */
 
 struct tcp;
+struct icmp;
+struct udp;
 struct neigh;
-struct reasm;
 
 /* One of our addresses. */
 struct own_addr {
@@ -43,12 +47,14 @@ struct packet {
 	uint8_t proto, ttl, tos;
 	const uint8_t *ip; /* its IP header; of a reassembled datagram the first fragment's */
 	size_t ip_len;	   /* header and payload, without padding */
+	size_t hdr_len;	   /* bytes of @ip in front of the transport header */
+	bool reassembled;  /* then @l4 is not behind @ip */
 	const uint8_t *l4; /* transport header */
 	size_t l4_len;
 	const uint8_t *mac; /* the sender's, NULL on an l3 link */
 };
 
-enum { OWN_NONE = 0xff };
+enum { OWN_NONE = 0xff, STACK_DATAGRAM_MAX = 65535 };
 
 /* Where a packet to some destination goes. */
 struct route {
@@ -99,10 +105,13 @@ struct stack {
 	struct tcp *tcp;
 	struct neigh *neigh; /* NULL on an l3 link */
 	struct reasm *reasm;
-	void *icmp, *udp; /* their modules' own state; icmp_open() and udp_open() make it */
+	struct icmp *icmp;
+	struct udp *udp;
 
-	uint16_t ip_id;
-	uint8_t *scratch; /* a frame whose next hop is being resolved; mtu + link_hdr bytes */
+	uint64_t ports_drawn;
+	uint64_t frag_ids; /* identifications drawn for fragments */
+	uint8_t *scratch;  /* a frame whose next hop is being resolved; mtu + link_hdr bytes */
+	uint8_t *datagram; /* one being built; STACK_DATAGRAM_MAX bytes */
 };
 
 /* The one siphash key of each purpose, derived from cfg.secret by position. */
@@ -129,6 +138,13 @@ int out_begin(struct stack *s, uint64_t now, struct out *o, uint8_t own, const s
 void out_end(struct stack *s, uint64_t now, struct out *o);
 
 /*
+ * A datagram at hand, its checksum in place, in fragments where it is longer than the MTU: for ICMP
+ * and UDP. Returns 0; -ENETUNREACH, -ENOBUFS, -EMSGSIZE (over 65535 bytes).
+ */
+int out_datagram(struct stack *s, uint64_t now, uint8_t own, const struct addr *dst, uint8_t proto,
+		 uint8_t ttl, uint8_t tos, const uint8_t *l4, size_t l4_len);
+
+/*
  * The same for a datagram at hand: copies @l4, with its checksum computed and stored at
  * @csum_off; IPv4 datagrams over the MTU are an error too. For ICMP and UDP.
  */
@@ -142,7 +158,10 @@ void out_frame(struct stack *s, const void *frame, size_t len);
 void ip_input(struct stack *s, uint64_t now, const uint8_t *ip, size_t len, const uint8_t *mac,
 	      bool to_group, bool csum_trusted);
 
-/* The transport of a packet whose IP header is read; reassembly calls it again. */
+/*
+ * What is behind the IP header: of IPv6 the extension headers from type p->proto on, at p->l4, and
+ * then the transport. Reassembly calls it again.
+ */
 void ip_deliver(struct stack *s, struct packet *p);
 
 /* What an ICMP error of either family says about a packet we sent. Host order. */
@@ -163,6 +182,39 @@ struct icmp_error {
 	uint32_t seq; /* TCP; quoted in eight bytes always */
 };
 
+/* Neighbours (neighbours.c); all of them do nothing on an l3 link. */
+int neighbours_open(struct stack *s, uint64_t now);
+void neighbours_close(struct stack *s);
+void neighbours_arp(struct stack *s, uint64_t now, const uint8_t *frame, struct span packet);
+void neighbours_nd(struct stack *s, const struct packet *p);
+void neighbours_timers(struct stack *s, uint64_t now);
+uint64_t neighbours_deadline(const struct stack *s);
+/* @dst has acknowledged something new: its station is alive (RFC 4861 7.3.1). */
+void neighbours_confirm(struct stack *s, uint64_t now, const struct addr *dst);
+
+/* Fragments (fragment.c) */
+int fragment_open(struct stack *s);
+void fragment_close(struct stack *s);
+/* A fragment; the whole datagram is delivered with the last one. */
+void fragment_input(struct stack *s, struct packet *p, const struct reasm_fragment *f);
+void fragment_timers(struct stack *s, uint64_t now);
+uint64_t fragment_deadline(const struct stack *s);
+
+/* ICMP (icmp.c) */
+int icmp_open(struct stack *s);
+void icmp_close(struct stack *s);
+void icmp_input(struct stack *s, const struct packet *p);
+/* Tells the sender of @p what is wrong with it, where an error is allowed; see icmp_msg.h. */
+void icmp_complain(struct stack *s, const struct packet *p, enum icmp_kind kind, uint32_t info);
+/* A packet of ours could not be delivered on the link: as if a router had said so. */
+void icmp_unreachable(struct stack *s, uint64_t now, const uint8_t *ip, size_t len);
+
+/* UDP (udp.c) */
+int udp_open(struct stack *s);
+void udp_close_all(struct stack *s);
+void udp_input(struct stack *s, const struct packet *p);
+void udp_icmp_error(struct stack *s, const struct icmp_error *e);
+
 /* TCP (tcp*.c) */
 int tcp_open(struct stack *s, uint64_t now);
 void tcp_close_all(struct stack *s);
@@ -174,6 +226,12 @@ uint64_t tcp_deadline(const struct stack *s);
 void tcp_flush(struct stack *s, uint64_t now);
 bool tcp_event(struct stack *s, struct stack_event *ev);
 void tcp_stats(const struct stack *s, struct stack_stats *out); /* adds what there is now */
+
+/*
+ * bind(2) for both protocols (bind.c): as binding_add(), after the address was found to be ours and
+ * a port chosen where @spec has none. -EADDRNOTAVAIL; -EADDRINUSE also when no port is left.
+ */
+int bind_open(struct stack *s, bool udp, struct stack_bind *spec);
 
 /* Puts an event about a binding on its list unless it is there: ACCEPT, or DGRAM with @udp. */
 void binding_event(struct stack *s, bool udp, int id);

@@ -9,6 +9,8 @@ enum {
 	NEXT_HIP = 139,
 	NEXT_SHIM6 = 140,
 	OPTION_PAD1 = 0x00,
+	OPTION_PADN = 0x01,
+	OPTION_ROUTER_ALERT = 0x05,
 	OPTION_JUMBO = 0xc2,
 };
 
@@ -80,8 +82,24 @@ static uint16_t exthdr_len(uint8_t type, uint8_t len_field)
 	}
 }
 
-/* Looks for the jumbo payload option (RFC 2675 2) among the hop-by-hop options. */
-static int read_hopopts(const uint8_t *hdr, size_t len, struct ipv6_chain *c)
+/* An option that is not understood; @at is where its type stands. */
+static void note_option(uint8_t type, size_t at, struct ipv6_chain *c)
+{
+	uint8_t action = type >> 6;
+
+	if (type == OPTION_PADN || type == OPTION_ROUTER_ALERT || action == IPV6_OPTION_SKIP ||
+	    c->option_action || c->fragment)
+		return;
+	c->option_action = action;
+	c->option_at = (uint16_t)at;
+}
+
+/*
+ * The options of a hop-by-hop or destination options header that begins at @at: a jumbo payload
+ * length (RFC 2675 2) among the former, and what an unknown one asks for.
+ */
+static int read_options(const uint8_t *hdr, size_t len, size_t at, bool hopopts,
+			struct ipv6_chain *c)
 {
 	struct span opts = span_of(hdr + 2, len - 2);
 	const uint8_t *type, *data_len, *data;
@@ -95,8 +113,10 @@ static int read_hopopts(const uint8_t *hdr, size_t len, struct ipv6_chain *c)
 		data = span_take(&opts, *data_len);
 		if (!data)
 			return -EBADMSG;
-		if (*type != OPTION_JUMBO)
+		if (*type != OPTION_JUMBO || !hopopts) {
+			note_option(*type, at + (size_t)(type - hdr), c);
 			continue;
+		}
 		if (*data_len != 4 || get_be32(data) <= UINT16_MAX)
 			return -EBADMSG;
 		c->jumbo_len = get_be32(data);
@@ -104,7 +124,7 @@ static int read_hopopts(const uint8_t *hdr, size_t len, struct ipv6_chain *c)
 	return 0;
 }
 
-static void read_fragment(const uint8_t *hdr, struct ipv6_chain *c)
+static void read_fragment(const uint8_t *hdr, size_t at, struct ipv6_chain *c)
 {
 	uint16_t word = get_be16(hdr + 2);
 	uint16_t offset = word & 0xfff8;
@@ -116,11 +136,33 @@ static void read_fragment(const uint8_t *hdr, struct ipv6_chain *c)
 	c->more_fragments = more;
 	c->frag_offset = offset;
 	c->frag_id = get_be32(hdr + 4);
+	c->fragment_at = (uint16_t)at;
+}
+
+/* What one whole header of type @c->proto says. */
+static int read_exthdr(const uint8_t *hdr, size_t len, size_t at, struct ipv6_chain *c)
+{
+	switch (c->proto) {
+	case IPPROTO_HOPOPTS:
+		return read_options(hdr, len, at, true, c);
+	case IPPROTO_DSTOPTS:
+		return read_options(hdr, len, at, false, c);
+	case IPPROTO_FRAGMENT:
+		read_fragment(hdr, at, c);
+		return 0;
+	case IPPROTO_ROUTING:
+		if (hdr[3] && !c->routed)
+			c->routing_at = (uint16_t)at;
+		c->routed |= hdr[3] != 0;
+		return 0;
+	default:
+		return 0;
+	}
 }
 
 int ipv6_walk(struct span *s, uint8_t next, struct ipv6_chain *c)
 {
-	const uint8_t *p;
+	const uint8_t *begin = s->p, *p;
 	int err;
 
 	*c = (struct ipv6_chain){.proto = next};
@@ -128,7 +170,7 @@ int ipv6_walk(struct span *s, uint8_t next, struct ipv6_chain *c)
 		if (c->count == IPV6_EXTHDR_MAX)
 			return -E2BIG;
 		if (c->proto == IPPROTO_HOPOPTS && c->count)
-			return -EBADMSG;
+			return -EPROTO;
 		c->want = IPV6_EXTHDR_MIN;
 		p = span_peek(s, IPV6_EXTHDR_MIN);
 		if (!p)
@@ -137,15 +179,10 @@ int ipv6_walk(struct span *s, uint8_t next, struct ipv6_chain *c)
 		if (!span_take(s, c->want))
 			return -ENODATA;
 		c->count++;
-		if (c->proto == IPPROTO_HOPOPTS) {
-			err = read_hopopts(p, c->want, c);
-			if (err)
-				return err;
-		} else if (c->proto == IPPROTO_FRAGMENT) {
-			read_fragment(p, c);
-		} else if (c->proto == IPPROTO_ROUTING) {
-			c->routed |= p[3] != 0;
-		}
+		err = read_exthdr(p, c->want, (size_t)(p - begin), c);
+		if (err)
+			return err;
+		c->next_at = (uint16_t)(p - begin);
 		c->proto = p[0];
 	}
 	return 0;

@@ -33,6 +33,22 @@ struct ipv6_chain {
 	uint16_t frag_offset; /* bytes; behind an offset other than 0 nothing is a header */
 	uint32_t frag_id;
 	uint32_t jumbo_len; /* payload length of a jumbogram, 0: none */
+
+	/* For who has to answer. Offsets count from behind the fixed header. */
+	uint16_t next_at;      /* count > 0: of the octet that names @proto */
+	uint16_t fragment_at;  /* fragment: of its header */
+	uint16_t routing_at;   /* routed: of the first such routing header */
+	uint16_t option_at;    /* option_action: of the option's type */
+	uint8_t option_action; /* what the first unknown option that may not be skipped asks for:
+				  enum ipv6_option_action; 0: there is none */
+};
+
+/* RFC 8200 4.2: the highest two bits of an option's type. */
+enum ipv6_option_action {
+	IPV6_OPTION_SKIP,
+	IPV6_OPTION_DISCARD,
+	IPV6_OPTION_REPORT,	    /* discard, and tell the source */
+	IPV6_OPTION_REPORT_UNICAST, /* tell it unless the destination is multicast */
 };
 
 /*
@@ -48,8 +64,8 @@ int ipv6_build(const struct ipv6_hdr *h, struct outbuf *out);
  * Follows the extension headers from type @next up to the transport header, or up to the data of a
  * later fragment; then @c->proto is what its fragment header names. Whatever the result, the span
  * stands behind the last header read and @c says what was read.
- * Returns 0; -ENODATA; -EBADMSG (hop-by-hop options not first, or a bad jumbo option); -E2BIG
- * (more than IPV6_EXTHDR_MAX).
+ * Returns 0; -ENODATA; -EPROTO (hop-by-hop options not first); -EBADMSG (options that do not fit
+ * their header, or a bad jumbo option); -E2BIG (more than IPV6_EXTHDR_MAX).
  */
 int ipv6_walk(struct span *s, uint8_t next, struct ipv6_chain *c);
 

@@ -475,7 +475,7 @@ static const struct walk_row walks[] = {
 	 IPPROTO_DSTOPTS,
 	 {0, 0, 0, 0, 0, 0, 0, 0, 6},
 	 16,
-	 -EBADMSG,
+	 -EPROTO,
 	 {.proto = IPPROTO_HOPOPTS, .count = 1, .want = 8}},
 	{"header cut",
 	 IPPROTO_DSTOPTS,
@@ -758,4 +758,27 @@ Test(wire, pseudo_headers_are_those_of_both_families)
 	cr_assert(csum_segment(&src, &dst, true, 17, "abc", 3) == naive_csum(v6, sizeof(v6)));
 	cr_assert(csum_segment(&src, &dst, false, IPPROTO_ICMP, "abc", 3) ==
 		  naive_csum((const uint8_t *)"abc", 3));
+}
+
+/* Where a refusal has to point: RFC 4443 3.4, RFC 8200 4.2, 4.4, 4.5. */
+Test(wire, ipv6_walk_says_where_things_stand)
+{
+	static const uint8_t bytes[] = {
+		60,  0, 5,    2, 0, 0, 0xc3, 0, /* hop-by-hop: router alert, a reportable unknown */
+		43,  0, 0x1e, 2, 0, 0, 0x42, 0, /* destination: skip one, another unknown */
+		44,  0, 9,    1, 0, 0, 0,    0, /* routing of type 9, a segment left */
+		60,  0, 0,    1, 0, 0, 0,    7, /* fragment: the first of more */
+		200, 0, 0x80, 0, 1, 2, 0,    0, /* destination options inside the fragment */
+	};
+	struct span s = span_of(bytes, sizeof(bytes));
+	struct ipv6_chain c;
+
+	cr_assert(ipv6_walk(&s, IPPROTO_HOPOPTS, &c) == 0);
+	cr_assert(c.proto == 200 && c.next_at == 32);
+	cr_assert(c.option_action == IPV6_OPTION_REPORT_UNICAST && c.option_at == 6);
+	cr_assert(c.routed && c.routing_at == 16);
+	cr_assert(c.fragment && c.fragment_at == 24 && c.frag_id == 7);
+	s = span_of(bytes + 32, 8);
+	cr_assert(ipv6_walk(&s, IPPROTO_DSTOPTS, &c) == 0);
+	cr_assert(c.option_action == IPV6_OPTION_REPORT && c.option_at == 2 && c.next_at == 0);
 }
