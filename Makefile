@@ -128,7 +128,9 @@ LOAD_SRC := \
 	uring/load/neighbour.c \
 	uring/load/rawio.c \
 	uring/load/raw.c \
-	uring/load/responder.c
+	uring/load/responder.c \
+	uring/load/http_answer.c \
+	uring/load/sockets.c
 LAB_SRC := \
 	tools/lab/result.c \
 	tools/lab/cases.c \

@@ -4,9 +4,11 @@
 #include "cli.h"
 
 #include "../rawstack/netlink/netns.h"
+#include "../uring/caps.h"
 #include "../uring/load/guard.h"
 #include "../uring/load/raw.h"
 #include "../uring/load/responder.h"
+#include "../uring/load/sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,12 +123,21 @@ static int conclude(const struct load_options *o, const struct load_result *r)
 	return r->started == r->completed ? EXIT_CONFIRMED : EXIT_CONTRADICTED;
 }
 
-static void payload_fill(const struct load_options *o, uint8_t *payload)
+/* The request: letters to be echoed, or a GET. Returns its length. */
+static uint32_t request_fill(const struct load_options *o, char *buf, size_t size)
 {
-	uint32_t n = o->plan.payload;
+	char host[ENDPOINT_STRLEN];
+	int n;
 
-	for (uint32_t i = 0; i < n; i++)
-		payload[i] = (uint8_t)('a' + i % 26);
+	if (o->plan.workload != LOAD_HTTP) {
+		for (uint32_t i = 0; i < o->plan.payload; i++)
+			buf[i] = (char)('a' + i % 26);
+		return o->plan.payload;
+	}
+	endpoint_print(&o->target, ADDR_FORM_INET, host);
+	n = snprintf(buf, size, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: %s\r\n\r\n", o->path,
+		     host, o->plan.requests == 1 ? "close" : "keep-alive");
+	return (uint32_t)n;
 }
 
 static int guard_check(const struct load_options *o)
@@ -161,14 +172,14 @@ static int raw_failure(const struct load_options *o, int rc, const char *what)
 
 static int raw_load(const struct load_options *o)
 {
-	uint8_t payload[65536];
+	char request[LOAD_REQUEST_MAX];
 	struct load_progress progress;
 	struct raw_config cfg = {.netns_fd = -1,
 				 .ifindex = if_nametoindex(o->ifname),
 				 .sources = o->sources,
 				 .target = o->target,
 				 .plan = o->plan,
-				 .payload = payload,
+				 .payload = request,
 				 .tick = load_progress_tick,
 				 .arg = &progress};
 	const char *what;
@@ -176,7 +187,7 @@ static int raw_load(const struct load_options *o)
 	int rc;
 
 	load_progress_init(&progress, o);
-	payload_fill(o, payload);
+	cfg.plan.payload = request_fill(o, request, sizeof(request));
 	rc = raw_open(&cfg, &raw, &what);
 	if (rc < 0)
 		return raw_failure(o, rc, what);
@@ -194,6 +205,60 @@ static int raw_load(const struct load_options *o)
 			rc = raw_failure(o, broke, "the load broke off");
 	}
 	raw_close(raw);
+	return rc;
+}
+
+/* Why the first thing failed that sockets need. */
+static int sockets_failure(const struct load_options *o, int rc, const char *what)
+{
+	char cause[128], remedy[256];
+	struct uring_caps caps;
+
+	if (rc == -EMFILE)
+		return cli_fail("load",
+				"%u connections at a time need as many open files; raise "
+				"the limit (ulimit -n), or take a lower --in-flight",
+				o->plan.rate > 0 ? SOCKETS_OPEN_LOOP : o->plan.in_flight);
+	if (strcmp(what, "io_uring") != 0 || uring_caps_probe(&caps) == 0)
+		return cli_fail("load", "%s: %s", what, strerror(-rc));
+	uring_caps_explain(&caps, cause, sizeof(cause), remedy, sizeof(remedy));
+	return cli_fail("load", "%s; %s", cause, remedy);
+}
+
+static int sockets_load(const struct load_options *o)
+{
+	char request[LOAD_REQUEST_MAX];
+	struct load_progress progress;
+	struct sockets_config cfg = {
+		.family = o->mapped || !addr_is_mapped(&o->target.addr) ? AF_INET6 : AF_INET,
+		.target = o->target,
+		.bind = o->has_source,
+		.sources = o->sources,
+		.plan = o->plan,
+		.payload = request,
+		.tick = load_progress_tick,
+		.arg = &progress};
+	const char *what;
+	struct sockets *s;
+	int rc, broke;
+
+	load_progress_init(&progress, o);
+	cfg.plan.payload = request_fill(o, request, sizeof(request));
+	rc = sockets_open(&cfg, &s, &what);
+	if (rc < 0)
+		return sockets_failure(o, rc, what);
+	rc = say_ready(o);
+	if (rc == 0) {
+		broke = sockets_run(s);
+		load_progress_end(&progress);
+		rc = conclude(o, sockets_result(s));
+		if (broke < 0)
+			rc = cli_fail("load", "io_uring broke off: %s", strerror(-broke));
+		else if (sockets_last_error(s, &what) < 0)
+			fprintf(stderr, "dualwire load: %s: %s\n", what,
+				strerror(-sockets_last_error(s, &what)));
+	}
+	sockets_close(s);
 	return rc;
 }
 
@@ -262,5 +327,5 @@ int cmd_load(int argc, char **argv)
 		return respond(&o);
 	if (o.generator == LOAD_RAW)
 		return raw_load(&o);
-	return cli_usage_error("load", "only --raw is there yet");
+	return sockets_load(&o);
 }

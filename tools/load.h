@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <stdio.h>
 
+enum { LOAD_REQUEST_MAX = 65536, LOAD_PATH_MAX = 1024 };
+
 enum load_generator { LOAD_SOCKETS, LOAD_RAW };
 
 struct load_options {
@@ -17,7 +19,7 @@ struct load_options {
 	bool mapped;  /* IPv4 through AF_INET6 sockets */
 	bool own_network;
 	bool json, quiet;
-	const char *ifname, *netns, *histogram;
+	const char *ifname, *netns, *histogram, *path;
 	int cpu, ready_fd; /* -1: none */
 	struct endpoint target;
 	bool has_source;

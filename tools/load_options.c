@@ -23,6 +23,7 @@ enum {
 	OPT_WORKLOAD,
 	OPT_PAYLOAD,
 	OPT_EXPECT,
+	OPT_PATH,
 	OPT_REQUESTS,
 	OPT_IN_FLIGHT,
 	OPT_RATE,
@@ -63,6 +64,7 @@ static const char help_text[] =
 	"      --workload W     accept (default; the server closes), echo, http\n"
 	"      --payload N      echo: bytes of a request; default 64\n"
 	"      --expect-bytes N bytes of an answer; default: echo what was sent\n"
+	"      --path PATH      http: what to GET; default /\n"
 	"      --requests N     on each connection; default 1, 0: until the end\n"
 	"      --close HOW      rst (default) or fin\n"
 	"      --in-flight N    closed loop: connections at a time; default 256\n"
@@ -206,6 +208,13 @@ static int plan_apply(struct load_options *o, int c)
 		rc = number_parse("--expect-bytes", optarg, 1, ANSWER_MAX, &value);
 		o->expect = (int64_t)value;
 		return rc;
+	case OPT_PATH:
+		if (optarg[0] != '/' || strlen(optarg) > LOAD_PATH_MAX ||
+		    strpbrk(optarg, " \r\n\t"))
+			return cli_usage_error("load", "--path '%.64s' is not a path such as /a/b",
+					       optarg);
+		o->path = optarg;
+		return 0;
 	case OPT_REQUESTS:
 		return number32("--requests", optarg, 0, REQUESTS_MAX, &p->requests);
 	case OPT_IN_FLIGHT:
@@ -371,6 +380,7 @@ int load_options_read(int argc, char **argv, struct load_options *o)
 		{"workload", required_argument, NULL, OPT_WORKLOAD},
 		{"payload", required_argument, NULL, OPT_PAYLOAD},
 		{"expect-bytes", required_argument, NULL, OPT_EXPECT},
+		{"path", required_argument, NULL, OPT_PATH},
 		{"requests", required_argument, NULL, OPT_REQUESTS},
 		{"in-flight", required_argument, NULL, OPT_IN_FLIGHT},
 		{"rate", required_argument, NULL, OPT_RATE},
@@ -390,7 +400,7 @@ int load_options_read(int argc, char **argv, struct load_options *o)
 	static const struct cli_options spec = {"load", help_text, ":i:Jqh", longs, option_apply};
 	int rc;
 
-	*o = (struct load_options){.cpu = -1, .ready_fd = -1, .timeout_s = 5};
+	*o = (struct load_options){.cpu = -1, .ready_fd = -1, .timeout_s = 5, .path = "/"};
 	o->payload = o->expect = -1;
 	o->plan.in_flight = 256;
 	o->plan.requests = 1;

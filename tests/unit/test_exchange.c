@@ -316,13 +316,12 @@ Test(exchange, sends_again_and_gives_up)
 Test(exchange, isn_moves_on)
 {
 	struct exchange_rules r = requests(100000, LOAD_CLOSE_FIN);
-	uint32_t bytes = r.count * r.payload;
+	struct siphash_key key = {1, 2}, other = {1, 3};
+	uint32_t bytes = r.count * r.payload, isn = exchange_isn(&r, &key, 5, 0), next;
 
-	for (uint32_t gen = 0; gen < 100; gen++) {
-		uint32_t step = exchange_isn(&r, 1, 5, gen + 1) - exchange_isn(&r, 1, 5, gen);
-
-		cr_assert(step > bytes && step < UINT32_MAX / 2);
+	cr_assert(isn != exchange_isn(&r, &other, 5, 0) && isn != exchange_isn(&r, &key, 6, 0));
+	for (uint32_t gen = 1; gen < 100; gen++, isn = next) {
+		next = exchange_isn(&r, &key, 5, gen);
+		cr_assert(next - isn > bytes && next - isn < UINT32_MAX / 2);
 	}
-	cr_assert(exchange_isn(&r, 1, 5, 0) != exchange_isn(&r, 2, 5, 0));
-	cr_assert(exchange_isn(&r, 1, 5, 0) != exchange_isn(&r, 1, 6, 0));
 }

@@ -11,23 +11,14 @@ enum { ISN_STEP = 1 << 20 };
 
 static const struct exchange_step NOTHING = {.error = -1, .dislike = -1};
 
-/* The finalizer of SplitMix64 (Steele, Lea, Flood 2014), keyed before and after. It spreads well;
- * nothing depends on its being hard to guess. */
-static uint64_t keyed_hash(uint64_t key, uint64_t v)
-{
-	v += key;
-	v = (v ^ (v >> 30)) * 0xbf58476d1ce4e5b9U;
-	v = (v ^ (v >> 27)) * 0x94d049bb133111ebU;
-	return (v ^ (v >> 31)) + key;
-}
-
-uint32_t exchange_isn(const struct exchange_rules *rules, uint64_t key, uint32_t place,
-		      uint32_t gen)
+uint32_t exchange_isn(const struct exchange_rules *rules, const struct siphash_key *key,
+		      uint32_t place, uint32_t gen)
 {
 	uint64_t bytes = rules->endless ? 0 : (uint64_t)rules->payload * rules->count;
+	uint64_t word = place;
 	uint32_t step = bytes < ISN_STEP / 2 ? ISN_STEP : (uint32_t)(bytes * 2);
 
-	return (uint32_t)keyed_hash(key, place) + gen * step;
+	return (uint32_t)siphash_words(key, &word, 1) + gen * step;
 }
 
 /* The sequence number behind all that we sent. */

@@ -3,6 +3,7 @@
 #ifndef URING_LOAD_EXCHANGE_H
 #define URING_LOAD_EXCHANGE_H
 
+#include "../../rawstack/siphash.h"
 #include "run.h"
 #include "template.h"
 
@@ -72,8 +73,8 @@ struct exchange_step {
 
 /* The initial sequence number: a keyed hash of the place, and further for each use of it, so that a
  * server whose old connection is in TIME-WAIT takes the new one (RFC 9293 MAY-2). */
-uint32_t exchange_isn(const struct exchange_rules *rules, uint64_t key, uint32_t place,
-		      uint32_t gen);
+uint32_t exchange_isn(const struct exchange_rules *rules, const struct siphash_key *key,
+		      uint32_t place, uint32_t gen);
 
 /* Begins on a free place: sends the SYN. */
 struct exchange_step exchange_begin(struct exchange *x, const struct exchange_rules *rules,

@@ -46,7 +46,7 @@ struct raw {
 	uint64_t tick_ns;
 	uint64_t dropped_before; /* by the ring, before measuring */
 	uint32_t told;		 /* answers to our own questions */
-	uint64_t key;		 /* of sequence numbers */
+	struct siphash_key key;	 /* of sequence numbers */
 	uint8_t mac[6];
 	uint8_t server_mac[6];
 	bool resolved;
@@ -101,7 +101,7 @@ static int perform(struct raw *raw, uint32_t place, const struct exchange_step *
 
 static uint32_t isn_of(const struct raw *raw, uint32_t place)
 {
-	return exchange_isn(&raw->rules, raw->key, place, raw->places[place].gen);
+	return exchange_isn(&raw->rules, &raw->key, place, raw->places[place].gen);
 }
 
 /* Of an echo the answer is known; of anything else its length. */
@@ -110,7 +110,8 @@ static bool content_ok(const struct raw *raw, const struct exchange *x, const st
 {
 	const uint8_t *want = raw->cfg.payload;
 
-	if (raw->cfg.plan.workload != LOAD_ECHO || info->payload_len == 0)
+	if (raw->cfg.plan.workload != LOAD_ECHO || raw->cfg.plan.expect != raw->cfg.plan.payload ||
+	    info->payload_len == 0)
 		return true;
 	if (info->payload_off + info->payload_len > f->meta.caplen ||
 	    info->payload_len > raw->cfg.plan.payload - x->got)
@@ -489,9 +490,9 @@ int raw_open(const struct raw_config *cfg, struct raw **out, const char **what)
 		goto err_places;
 	choose_mac(raw->mac);
 	if (getrandom(&raw->key, sizeof(raw->key), 0) != sizeof(raw->key))
-		raw->key = clock_ns(CLOCK_REALTIME);
+		raw->key.k0 = clock_ns(CLOCK_REALTIME);
 	/* Not where the last run began: the server may still remember that one. */
-	raw->cursor = (uint32_t)(raw->key % raw->n_places);
+	raw->cursor = (uint32_t)(raw->key.k0 % raw->n_places);
 	*out = raw;
 	return 0;
 
