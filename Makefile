@@ -143,6 +143,11 @@ COMMAND_SRC := \
 	tools/report.c \
 	tools/evidence_file.c \
 	tools/show_ladder.c \
+	tools/netns_arg.c \
+	tools/holders.c \
+	tools/sockets_view.c \
+	tools/sockets_print.c \
+	tools/sockets.c \
 	tools/watch.c \
 	tools/addr.c \
 	tools/connect.c \
@@ -177,7 +182,7 @@ UNIT_TESTS := \
 LAB_TESTS := \
 	confirmed sabotage drain \
 	cli cli_lab \
-	report who_gets_it
+	report who_gets_it sockets
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
 SOAK_TESTS :=
 FUZZERS := \

@@ -64,6 +64,7 @@ int cmd_judge(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_load(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_sockets(int argc, char **argv);
 int cmd_witness(int argc, char **argv);
 
 #endif

@@ -17,6 +17,8 @@ static const struct command COMMANDS[] = {
 	{"serve", cmd_serve, "the dual-stack server, on io_uring"},
 	{"connect", cmd_connect, "the clients: IPv4, IPv6, and IPv6 to IPv4 by mapped addresses"},
 	{"load", cmd_load, "load a server with connections: sockets, or raw frames without a TCP"},
+	{"sockets", cmd_sockets,
+	 "which families the listeners really serve, and mapped connections"},
 	{"addr", cmd_addr, "say what an address is, and what the stack will do with it"},
 	{"judge", cmd_judge, "judge saved evidence again"},
 };

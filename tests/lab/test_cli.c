@@ -87,7 +87,11 @@ static const struct refusal REFUSALS[] = {
 	{ARGS("connect", "-Z", "::1", "80"), USAGE, "'-Z'"},
 	{ARGS("lab", "--list=3"), USAGE, "takes no value"},
 	{ARGS("addr", "--json=x", "::1"), USAGE, "takes no value"},
+	{ARGS("sockets", "-Z"), USAGE, "'-Z'"},
+	{ARGS("sockets", "80"), USAGE, "-p 80"},
+	{ARGS("sockets", "--all=x"), USAGE, "takes no value"},
 	/* Options without their value. */
+	{ARGS("sockets", "-p"), USAGE, "'-p' needs a value"},
 	{ARGS("lab", "-e"), USAGE, "'-e' needs a value"},
 	{ARGS("lab", "--engine"), USAGE, "'--engine' needs a value"},
 	{ARGS("witness", "-p", "80", "-i"), USAGE, "'-i' needs a value"},
@@ -133,7 +137,14 @@ static const struct refusal REFUSALS[] = {
 	{ARGS("connect", "::1", "0"), USAGE, "'0'"},
 	{ARGS("connect", "::1", "70000"), USAGE, "'70000'"},
 	{ARGS("connect", "::1", "abc"), USAGE, "'abc'"},
+	{ARGS("sockets", "-p", "0"), USAGE, "'0'"},
+	{ARGS("sockets", "-p", "ssh"), USAGE, "'ssh'"},
 	/* Other values. */
+	{ARGS("sockets", "--netns", "missing"), NOT_STARTED, "'missing'"},
+	{ARGS("sockets", "--netns", "garbage"), NOT_STARTED, "'garbage' is no network namespace"},
+	{ARGS("sockets", "--netns", "folder"), NOT_STARTED, "'folder' is no network namespace"},
+	{ARGS("sockets", "--netns", "999999999"), NOT_STARTED, "no process 999999999"},
+	{ARGS("sockets", "--netns", ""), NOT_STARTED, "''"},
 	{ARGS("witness", "-p", "80"), USAGE, "which interface"},
 	{ARGS("witness", "-i", "nosuch0", "-p", "80"), NOT_STARTED, "'nosuch0'"},
 	{ARGS("witness", "-i", "", "-p", "80"), NOT_STARTED, "''"},
@@ -282,7 +293,8 @@ Test(cli, a_port_in_use_is_named)
 	close(fd);
 }
 
-static const char *const COMMANDS[] = {"lab", "witness", "serve", "connect", "addr", "judge"};
+static const char *const COMMANDS[] = {"lab",	  "witness", "serve", "connect",
+				       "sockets", "addr",    "judge"};
 
 static size_t longest_line(const char *text)
 {
