@@ -203,6 +203,7 @@ static uint32_t meta_flags(uint32_t status, const struct sockaddr_ll *from)
 /* What both versions say in the same words. @from is the address the kernel put behind a header. */
 static void fill_frame(struct ring_frame *out, uint32_t status, const struct sockaddr_ll *from)
 {
+	out->meta.link = LINK_ETHERNET;
 	out->meta.flags = meta_flags(status, from);
 	out->meta.protocol = ntohs(from->sll_protocol);
 	out->ifindex = (uint32_t)from->sll_ifindex;

@@ -74,18 +74,21 @@ static struct ring_stats stats_of(const struct rig *rig)
 	return s;
 }
 
-/* The next frame, waited for. */
+/* The next frame, waited for. The ring fills in all of it, whatever was there before. */
 static struct ring_frame next(const struct rig *rig)
 {
 	uint64_t deadline = t_now_ms() + DEADLINE_MS;
 	struct ring_frame f;
 
+	memset(&f, 0xff, sizeof(f));
 	while (!ring_next(rig->ring, &f)) {
 		struct pollfd p = {.fd = rig->fd, .events = POLLIN};
 
 		cr_assert(t_now_ms() < deadline, "no frame in time");
 		poll(&p, 1, 10);
 	}
+	cr_assert(f.meta.link == LINK_ETHERNET && f.ifindex == 1,
+		  "not all of a frame is filled in");
 	return f;
 }
 
