@@ -206,6 +206,7 @@ static void fill_frame(struct ring_frame *out, uint32_t status, const struct soc
 	out->meta.link = LINK_ETHERNET;
 	out->meta.flags = meta_flags(status, from);
 	out->meta.protocol = ntohs(from->sll_protocol);
+	out->meta.link = LINK_ETHERNET;
 	out->ifindex = (uint32_t)from->sll_ifindex;
 	if (!(out->meta.flags & FRAME_META_VLAN))
 		out->meta.vlan_tci = 0;
