@@ -76,7 +76,9 @@ STACK_SRC := \
 	rawstack/stack/out.c \
 	rawstack/stack/tcp.c \
 	rawstack/stack/ip.c \
-	rawstack/stack/stack.c
+	rawstack/stack/stack.c \
+	rawstack/stack/link_check.c \
+	rawstack/stack/link_ring.c
 WITNESS_SRC := \
 	rawstack/witness/evidence.c \
 	rawstack/witness/evidence_read.c \
@@ -173,7 +175,7 @@ UNIT_TESTS := \
 	wire frame \
 	netlink sockdiag \
 	filter ring tap pcapng pcap_read \
-	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp \
+	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp link \
 	flow judge judge_damage evidence \
 	ladder dispatch \
 	stack_binding \

@@ -28,8 +28,7 @@
  */
 enum {
 	RING_BYTES_MAX = 1 << 30,
-	V3_FRAME_SIZE = 2048,	/* the kernel wants one that divides the block, and ignores it */
-	V2_SLOT_OVERHEAD = 256, /* headers, alignment and link layer in front of the bytes: <= 80 */
+	V3_FRAME_SIZE = 2048, /* the kernel wants one that divides the block, and ignores it */
 };
 
 /* Linux 6.3 and later; not in older headers. */
@@ -70,7 +69,7 @@ static uint32_t unit_size_of(const struct ring_config *cfg)
 
 	if (cfg->version == 3)
 		return cfg->block_size;
-	while (size < V2_SLOT_OVERHEAD + cfg->snaplen)
+	while (size < RING_V2_OVERHEAD + cfg->snaplen)
 		size *= 2;
 	return size;
 }

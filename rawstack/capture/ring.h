@@ -5,6 +5,9 @@
 
 #include "../wire/frame.h"
 
+/* Of a V2 slot, in front of the bytes: headers, alignment and link layer, which take up to 80. */
+enum { RING_V2_OVERHEAD = 256 };
+
 /*
  * V3 hands over blocks: fewest wake-ups, up to retire_ms of delay; for the verdict.
  * V2 hands over single frames at once; for live display.

@@ -2,6 +2,7 @@
 /* t_net.c - a private network namespace with traffic in it, for capture tests */
 #include "t_net.h"
 
+#include "../../rawstack/addr.h"
 #include "../../rawstack/netlink/netns.h"
 #include "../../rawstack/wire/span.h"
 
@@ -9,6 +10,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/if_packet.h>
@@ -145,6 +147,28 @@ void t_link_del(const char *name)
 	nlh->nlmsg_type = RTM_DELLINK;
 	link = mnl_nlmsg_put_extra_header(nlh, sizeof(*link));
 	link->ifi_index = (int)t_link_index(name);
+	rtnetlink(nlh);
+}
+
+void t_addr_add(const char *name, const char *address, uint8_t prefix_len)
+{
+	uint8_t buf[256];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifaddrmsg *msg;
+	struct addr a;
+	bool v4;
+
+	cr_assert(addr_parse(address, &a, NULL) == 0);
+	v4 = addr_is_mapped(&a);
+	nlh->nlmsg_type = RTM_NEWADDR;
+	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
+	msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
+	msg->ifa_family = v4 ? AF_INET : AF_INET6;
+	msg->ifa_prefixlen = prefix_len;
+	msg->ifa_flags = v4 ? 0 : IFA_F_NODAD;
+	msg->ifa_index = t_link_index(name);
+	mnl_attr_put(nlh, IFA_LOCAL, v4 ? 4 : 16, v4 ? a.b + 12 : a.b);
+	mnl_attr_put(nlh, IFA_ADDRESS, v4 ? 4 : 16, v4 ? a.b + 12 : a.b);
 	rtnetlink(nlh);
 }
 

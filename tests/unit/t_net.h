@@ -20,6 +20,8 @@ void t_link_del(const char *name);
 void t_link_up(const char *name, bool up);
 void t_link_mtu(const char *name, int mtu);
 unsigned int t_link_index(const char *name);
+/* Gives the kernel an address there, usable at once. */
+void t_addr_add(const char *name, const char *address, uint8_t prefix_len);
 
 /*
  * A UDP socket on the loopback address of @family, connected to port T_PORT there, where a second
