@@ -43,7 +43,8 @@ enum {
 	LOOPBACK_IFINDEX = 1,
 	CLIENT_IFINDEX = 101, /* above those of the devices some modules put into each namespace */
 	SERVER_IFINDEX = 102,
-	WAIT_MS = 1000, /* for the kernel's workers; takes microseconds */
+	WAIT_MS = 1000,	  /* for the kernel's workers; takes microseconds */
+	BATCH_ADDRS = 16, /* further addresses in one batch */
 };
 
 struct setting {
@@ -81,6 +82,7 @@ static const struct offload offloads[] = {
 };
 
 struct builder {
+	const struct lab_options *opt;
 	struct lab *lab;
 	struct lab_error *err;
 	struct mnl_socket *nl[LAB_SIDES];
@@ -108,7 +110,13 @@ static void give_addresses(struct lab_host *host, uint8_t n)
 	host->n_addrs++;
 }
 
-static void describe(struct lab *lab)
+/* fe80::a:@n: in the low 24 bits unlike the others, so that it has a multicast group of its own. */
+static struct addr link_local(uint8_t n)
+{
+	return (struct addr){{0xfe, 0x80, [13] = 0x0a, [15] = n}};
+}
+
+static void describe(struct lab *lab, const struct lab_options *opt)
 {
 	*lab = (struct lab){
 		.host =
@@ -126,6 +134,11 @@ static void describe(struct lab *lab)
 	give_addresses(&lab->host[LAB_CLIENT], 1);
 	give_addresses(&lab->host[LAB_SERVER], 2);
 	give_addresses(&lab->host[LAB_SERVER], 3);
+	for (int side = 0; side < LAB_SIDES && opt->link_local; side++)
+		lab->host[side].link_local = link_local((uint8_t)(side + 1));
+	for (size_t i = 0; i < opt->n_clients; i++)
+		lab->host[LAB_CLIENT].further[i] = opt->clients[i];
+	lab->host[LAB_CLIENT].n_further = (int)opt->n_clients;
 }
 
 static int write_setting(const struct setting *s)
@@ -141,6 +154,35 @@ static int write_setting(const struct setting *s)
 	return ret;
 }
 
+static int write_settings(struct builder *b, const struct setting *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int ret = write_setting(&list[i]);
+
+		if (ret < 0)
+			return fail(b->err, ret, "write a sysctl of the namespace", list[i].path);
+	}
+	return 0;
+}
+
+/* What the options ask of the server's host. */
+static int write_options(struct builder *b)
+{
+	const struct lab_options *opt = b->opt;
+	struct setting wanted[2];
+	char range[16];
+	size_t n = 0;
+
+	if (opt->low_ports)
+		wanted[n++] =
+			(struct setting){"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"};
+	if (opt->auto_port_first) {
+		snprintf(range, sizeof(range), "%u %u", opt->auto_port_first, opt->auto_port_last);
+		wanted[n++] = (struct setting){"/proc/sys/net/ipv4/ip_local_port_range", range};
+	}
+	return write_settings(b, wanted, n);
+}
+
 /* /proc/sys/net shows the namespace of the thread that opens a file there, so this visits it. */
 static int apply_settings(struct builder *b, enum lab_side side)
 {
@@ -149,13 +191,9 @@ static int apply_settings(struct builder *b, enum lab_side side)
 
 	if (ret < 0)
 		return fail(b->err, ret, "enter the namespace", "");
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-		ret = write_setting(&settings[i]);
-		if (ret < 0) {
-			fail(b->err, ret, "write a sysctl of the namespace", settings[i].path);
-			break;
-		}
-	}
+	ret = write_settings(b, settings, sizeof(settings) / sizeof(settings[0]));
+	if (ret == 0 && side == LAB_SERVER)
+		ret = write_options(b);
 	netns_leave(back);
 	return ret;
 }
@@ -244,14 +282,18 @@ static uint8_t family_of(const struct addr *a)
 	return addr_is_mapped(a) ? AF_INET : AF_INET6;
 }
 
-static void add_address(struct nl_batch *batch, unsigned int ifindex, const struct addr *a)
+/* @prefix_len 0: that of the lab's network of the address's family. */
+static void add_address(struct nl_batch *batch, unsigned int ifindex, const struct addr *a,
+			uint8_t prefix_len)
 {
 	struct nlmsghdr *nlh =
 		nl_batch_add(batch, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, "add an address");
 	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
 
 	ifa->ifa_family = family_of(a);
-	ifa->ifa_prefixlen = ifa->ifa_family == AF_INET ? V4_PREFIX_LEN : V6_PREFIX_LEN;
+	ifa->ifa_prefixlen = prefix_len			  ? prefix_len
+			     : ifa->ifa_family == AF_INET ? V4_PREFIX_LEN
+							  : V6_PREFIX_LEN;
 	ifa->ifa_index = ifindex;
 	put_addr(nlh, IFA_LOCAL, a);
 	put_addr(nlh, IFA_ADDRESS, a);
@@ -304,13 +346,32 @@ static void plan_hosts(struct nl_batch *batch, const struct lab *lab, enum lab_s
 		add_veth(batch, lab);
 	add_no_autoconf(batch, host->ifindex);
 	for (int i = 0; i < host->n_addrs; i++) {
-		add_address(batch, host->ifindex, &host->v4[i]);
-		add_address(batch, host->ifindex, &host->v6[i]);
+		add_address(batch, host->ifindex, &host->v4[i], 0);
+		add_address(batch, host->ifindex, &host->v6[i], 0);
 	}
 	for (int i = 0; i < peer->n_addrs; i++) {
 		add_neighbour(batch, host->ifindex, &peer->v4[i], peer->mac);
 		add_neighbour(batch, host->ifindex, &peer->v6[i], peer->mac);
 	}
+	if (addr_is_any(&host->link_local))
+		return;
+	add_address(batch, host->ifindex, &host->link_local, 0);
+	add_neighbour(batch, host->ifindex, &peer->link_local, peer->mac);
+}
+
+/* Everything is on the link. */
+static void add_default_route(struct nl_batch *batch, unsigned int ifindex, uint8_t family)
+{
+	struct nlmsghdr *nlh =
+		nl_batch_add(batch, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, "add a default route");
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	rtm->rtm_family = family;
+	rtm->rtm_table = RT_TABLE_MAIN;
+	rtm->rtm_protocol = RTPROT_STATIC;
+	rtm->rtm_scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	rtm->rtm_type = RTN_UNICAST;
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
 }
 
 static void plan_links(struct nl_batch *batch, const struct lab *lab, enum lab_side side)
@@ -319,6 +380,10 @@ static void plan_links(struct nl_batch *batch, const struct lab *lab, enum lab_s
 
 	add_mute(batch, ifindex);
 	add_link(batch, 0, ifindex, IFF_UP, "bring up the link");
+	if (side == LAB_SERVER && lab->host[LAB_CLIENT].n_further) {
+		add_default_route(batch, ifindex, AF_INET);
+		add_default_route(batch, ifindex, AF_INET6);
+	}
 }
 
 static void plan_silence(struct nl_batch *batch, const struct lab *lab, enum lab_side side)
@@ -326,12 +391,22 @@ static void plan_silence(struct nl_batch *batch, const struct lab *lab, enum lab
 	add_unmute(batch, lab->host[side].ifindex);
 }
 
+static int commit(struct builder *b, struct nl_batch *batch, enum lab_side side)
+{
+	struct nl_refusal why;
+	int ret = nl_batch_commit(batch, b->nl[side], &why);
+
+	if (ret < 0)
+		fail(b->err, ret, why.step ? why.step : "talk to rtnetlink", why.text);
+	nl_batch_free(batch);
+	return ret;
+}
+
 typedef void (*plan_fn)(struct nl_batch *batch, const struct lab *lab, enum lab_side side);
 
 /* Carries out @plan on both hosts, the client's first: one batch each. */
 static int carry_out(struct builder *b, plan_fn plan)
 {
-	struct nl_refusal why;
 	struct nl_batch batch;
 	int ret = 0;
 
@@ -340,11 +415,43 @@ static int carry_out(struct builder *b, plan_fn plan)
 		if (ret < 0)
 			return fail(b->err, ret, "prepare a netlink batch", "");
 		plan(&batch, b->lab, side);
-		ret = nl_batch_commit(&batch, b->nl[side], &why);
-		if (ret < 0)
-			fail(b->err, ret, why.step ? why.step : "talk to rtnetlink", why.text);
-		nl_batch_free(&batch);
+		ret = commit(b, &batch, side);
 	}
+	return ret;
+}
+
+/* A host's own address, without the network around it, and the other host knows where it is. */
+static int add_further(struct builder *b, int first, int end)
+{
+	const struct lab_host *client = &b->lab->host[LAB_CLIENT];
+	struct nl_batch batch;
+	int ret = 0;
+
+	for (int side = 0; side < LAB_SIDES && ret == 0; side++) {
+		ret = nl_batch_init(&batch);
+		if (ret < 0)
+			return fail(b->err, ret, "prepare a netlink batch", "");
+		for (int i = first; i < end; i++) {
+			const struct addr *a = &client->further[i];
+
+			if (side == LAB_CLIENT)
+				add_address(&batch, client->ifindex, a,
+					    addr_is_mapped(a) ? 32 : 128);
+			else
+				add_neighbour(&batch, b->lab->host[side].ifindex, a, client->mac);
+		}
+		ret = commit(b, &batch, side);
+	}
+	return ret;
+}
+
+static int add_all_further(struct builder *b)
+{
+	int n = b->lab->host[LAB_CLIENT].n_further;
+	int ret = 0;
+
+	for (int i = 0; i < n && ret == 0; i += BATCH_ADDRS)
+		ret = add_further(b, i, i + BATCH_ADDRS < n ? i + BATCH_ADDRS : n);
 	return ret;
 }
 
@@ -386,6 +493,32 @@ static int on_group(const struct nlmsghdr *nlh, void *arg)
 	return mnl_attr_parse(nlh, sizeof(struct ifaddrmsg), count_solicited_node, arg);
 }
 
+/* The last 24 bits are all that the group has of an address (RFC 4291 2.7.1). */
+static void note_group(uint32_t *groups, int *n, const struct addr *a)
+{
+	uint32_t group = (uint32_t)a->b[13] << 16 | (uint32_t)a->b[14] << 8 | a->b[15];
+
+	if (addr_is_mapped(a) || addr_is_any(a))
+		return;
+	for (int i = 0; i < *n; i++)
+		if (groups[i] == group)
+			return;
+	groups[(*n)++] = group;
+}
+
+static int count_groups(const struct lab_host *host)
+{
+	uint32_t groups[LAB_ADDRS_MAX + 1 + LAB_FURTHER_MAX];
+	int n = 0;
+
+	for (int i = 0; i < host->n_addrs; i++)
+		note_group(groups, &n, &host->v6[i]);
+	note_group(groups, &n, &host->link_local);
+	for (int i = 0; i < host->n_further; i++)
+		note_group(groups, &n, &host->further[i]);
+	return n;
+}
+
 /* Returns 1 when @host has joined the group of each of its IPv6 addresses, 0 not yet, or -errno. */
 static int groups_joined(struct mnl_socket *nl, const struct lab_host *host)
 {
@@ -400,7 +533,7 @@ static int groups_joined(struct mnl_socket *nl, const struct lab_host *host)
 	ifa->ifa_family = AF_INET6;
 	ifa->ifa_index = host->ifindex;
 	ret = nl_request(nl, nlh, buf, sizeof(buf), on_group, &n);
-	return ret < 0 ? ret : n >= host->n_addrs;
+	return ret < 0 ? ret : n >= count_groups(host);
 }
 
 static int read_operstate(const struct nlattr *attr, void *arg)
@@ -467,6 +600,9 @@ static int build(struct builder *b)
 	ret = carry_out(b, plan_hosts);
 	if (ret < 0)
 		return ret;
+	ret = add_all_further(b);
+	if (ret < 0)
+		return ret;
 	for (int side = 0; side < LAB_SIDES; side++) {
 		ret = turn_off_offloads(b, side);
 		if (ret < 0)
@@ -486,15 +622,23 @@ static int build(struct builder *b)
 
 int lab_create(struct lab *lab, struct lab_error *err)
 {
+	return lab_create_with(&(struct lab_options){0}, lab, err);
+}
+
+int lab_create_with(const struct lab_options *opt, struct lab *lab, struct lab_error *err)
+{
 	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
 	struct lab_error ignored = {0};
 	struct builder b = {
+		.opt = opt,
 		.lab = lab,
 		.err = err ? err : &ignored,
 	};
 	int ret;
 
-	describe(lab);
+	if (opt->n_clients > LAB_FURTHER_MAX)
+		return fail(b.err, -E2BIG, "give the client its addresses", "");
+	describe(lab, opt);
 	ret = build(&b);
 	for (int side = 0; side < LAB_SIDES; side++)
 		if (b.nl[side])

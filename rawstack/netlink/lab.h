@@ -19,7 +19,7 @@
  * rate limits are off, per peer and over all.
  */
 enum lab_side { LAB_CLIENT, LAB_SERVER, LAB_SIDES };
-enum { LAB_ADDRS_MAX = 2, LAB_MTU = 1500 };
+enum { LAB_ADDRS_MAX = 2, LAB_FURTHER_MAX = 64, LAB_MTU = 1500 };
 
 struct lab_host {
 	int netns_fd;
@@ -28,7 +28,27 @@ struct lab_host {
 	uint8_t mac[6];
 	struct addr v4[LAB_ADDRS_MAX]; /* the primary first */
 	struct addr v6[LAB_ADDRS_MAX];
-	int n_addrs; /* of each family */
+	int n_addrs;		/* of each family */
+	struct addr link_local; /* fe80::a:1 or fe80::a:2; zero: none */
+	struct addr further[LAB_FURTHER_MAX];
+	int n_further;
+};
+
+/* What a lab may have beside the usual. All zero: the lab drawn above. */
+struct lab_options {
+	bool link_local; /* both ends of the veth have a link-local address */
+	bool low_ports;	 /* on the server, everybody may bind ports below 1024 */
+	/*
+	 * Ports that the server's kernel hands out to sockets that did not choose one; 0: as usual.
+	 * A narrow range tells such sockets from those of servers.
+	 */
+	uint16_t auto_port_first, auto_port_last;
+	/*
+	 * More addresses of the client's host, of either family and any unicast block: the server
+	 * has a route to them. At most LAB_FURTHER_MAX.
+	 */
+	const struct addr *clients;
+	size_t n_clients;
 };
 
 struct lab {
@@ -49,6 +69,9 @@ struct lab_error {
  * be NULL.
  */
 int lab_create(struct lab *lab, struct lab_error *err);
+
+/* The same with what @opt asks for beside it. -E2BIG: too many clients. */
+int lab_create_with(const struct lab_options *opt, struct lab *lab, struct lab_error *err);
 
 /* Ends it: closes the descriptors. Sockets that still live in a namespace keep that one alive. */
 void lab_destroy(struct lab *lab);
