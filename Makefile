@@ -140,6 +140,29 @@ LAB_SRC := \
 	tools/lab/lab_server.c \
 	tools/lab/run.c \
 	tools/lab/table.c
+AUDIT_SRC := \
+	tools/audit/finding.c \
+	tools/audit/prefix.c \
+	tools/audit/traces.c \
+	tools/audit/guest.c \
+	tools/audit/service.c \
+	tools/audit/probe.c \
+	tools/audit/speech.c \
+	tools/audit/holder.c \
+	tools/audit/forge.c \
+	tools/audit/log.c \
+	tools/audit/check_listeners.c \
+	tools/audit/check_reach.c \
+	tools/audit/check_acl.c \
+	tools/audit/check_identity.c \
+	tools/audit/check_udp_source.c \
+	tools/audit/check_forged_mapped.c \
+	tools/audit/check_scope.c \
+	tools/audit/check_restart.c \
+	tools/audit/checks.c \
+	tools/audit/run.c \
+	tools/audit/attach.c \
+	tools/audit/show.c
 COMMAND_SRC := \
 	tools/cli.c \
 	tools/report.c \
@@ -162,31 +185,35 @@ COMMAND_SRC := \
 	tools/lab.c \
 	tools/load_options.c \
 	tools/load_report.c \
-	tools/load.c
+	tools/load.c \
+	tools/audit.c
 MAIN_SRC := tools/main.c
 
 RAWSTACK_SRC := $(ADDR_SRC) $(WIRE_SRC) $(NETLINK_SRC) $(CAPTURE_SRC) $(STACK_SRC) $(WITNESS_SRC)
 URING_SRC    := $(ENGINE_SRC) $(LOAD_SRC)
-TOOLS_SRC    := $(LAB_SRC) $(COMMAND_SRC)
+TOOLS_SRC    := $(LAB_SRC) $(AUDIT_SRC) $(COMMAND_SRC)
 
 # Tests by hand too: tests/unit/test_NAME.c, tests/lab/test_NAME.c, tests/fuzz/fuzz_NAME.c.
 UNIT_TESTS := \
 	addr addr_class addr_cmd \
 	wire frame \
-	netlink sockdiag \
+	netlink lab sockdiag \
 	filter ring tap pcapng pcap_read \
 	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp link \
 	flow judge judge_damage evidence \
 	ladder dispatch \
 	stack_binding \
 	wheel engine server client http \
-	histogram exchange load
+	histogram exchange load \
+	audit_judges
 LAB_TESTS := \
 	confirmed sabotage drain \
 	cli cli_lab \
-	report who_gets_it sockets
+	report who_gets_it sockets \
+	audit
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
-SOAK_TESTS :=
+SOAK_TESTS := \
+	lab/test_audit
 FUZZERS := \
 	addr frame evidence pcap http
 SEEDERS := \
@@ -247,8 +274,8 @@ help: ## this list
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
-tests: $(TESTS)
-fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%) $(SEEDERS:%=$(BUILD)/fuzz/seed_%)
+tests: $(TESTS) $(BUILD)/tests/audit/server
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%) $(BUILD)/fuzz/seed_frame
 
 $(BUILD)/dualwire: $(call objects,$(MAIN_SRC)) $(BUILD)/libdualwire.a
 	$(call say,LD,$@)
@@ -265,6 +292,11 @@ $(BUILD)/libtest.a: $(call objects,$(TEST_SRC))
 $(TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/unit/t_main.o $(BUILD)/libtest.a $(BUILD)/libdualwire.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcriterion
+
+# A server with one bug of your choice, for the audit to find: build/tests/audit/server BUG
+$(BUILD)/tests/audit/server: $(BUILD)/tests/audit/server.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)

@@ -14,6 +14,7 @@ static const struct command COMMANDS[] = {
 	{"lab", cmd_lab,
 	 "run dual-stack cases in throw-away namespaces and judge each on three views"},
 	{"witness", cmd_witness, "watch an interface and judge every connection of a server"},
+	{"audit", cmd_audit, "find the dual-stack bugs of any server, before others do"},
 	{"serve", cmd_serve, "the dual-stack server, on io_uring"},
 	{"connect", cmd_connect, "the clients: IPv4, IPv6, and IPv6 to IPv4 by mapped addresses"},
 	{"load", cmd_load, "load a server with connections: sockets, or raw frames without a TCP"},

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* show.h - an audit for people and for programs */
+#ifndef TOOLS_AUDIT_SHOW_H
+#define TOOLS_AUDIT_SHOW_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "audit.h"
+
+/* One line a check or finding, and one with its remedy. */
+void show_text(const struct audit *a, bool color, FILE *out);
+
+/* Test Anything Protocol, version 14: a test for each check. */
+void show_tap(const struct audit *a, FILE *out);
+
+/* All of it; NULL: out of memory. */
+json_t *show_json(const struct audit *a);
+
+#endif
