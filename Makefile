@@ -18,7 +18,7 @@ CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sani
 endif
 
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wpointer-arith
-DEPS := liburing libmnl jansson smartcols libcap-ng
+DEPS := liburing libmnl jansson smartcols libcap-ng inih
 PKG_CFLAGS := $(shell pkg-config --cflags $(DEPS) 2>/dev/null)
 LIBS       := $(shell pkg-config --libs $(DEPS) 2>/dev/null) -pthread
 ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE -DDUALWIRE_VERSION='"$(VERSION)"' $(WARN) \
@@ -50,6 +50,7 @@ NETLINK_SRC := \
 	rawstack/netlink/netns.c \
 	rawstack/netlink/nl.c \
 	rawstack/netlink/lab.c \
+	rawstack/netlink/lab_extra.c \
 	rawstack/netlink/sockdiag.c \
 	rawstack/netlink/dispatch.c \
 	rawstack/netlink/dispatch_ask.c
@@ -133,13 +134,38 @@ LOAD_SRC := \
 	uring/load/responder.c \
 	uring/load/http_answer.c \
 	uring/load/sockets.c
+CASE_SRC := \
+	tools/lab/value.c \
+	tools/lab/words.c \
+	tools/lab/names.c \
+	tools/lab/step.c \
+	tools/lab/step_other.c \
+	tools/lab/expect.c \
+	tools/lab/setting.c \
+	tools/lab/case_file.c \
+	tools/lab/cases.c
+
 LAB_SRC := \
 	tools/lab/result.c \
-	tools/lab/cases.c \
 	tools/lab/records.c \
 	tools/lab/lab_server.c \
+	tools/lab/program.c \
+	tools/lab/resolver.c \
+	tools/lab/stage.c \
+	tools/lab/mib.c \
+	tools/lab/play.c \
+	tools/lab/play_socket.c \
+	tools/lab/play_option.c \
+	tools/lab/play_message.c \
+	tools/lab/play_frame.c \
+	tools/lab/play_name.c \
+	tools/lab/play_pure.c \
+	tools/lab/verify.c \
+	tools/lab/scene.c \
 	tools/lab/run.c \
-	tools/lab/table.c
+	tools/lab/table.c \
+	tools/lab/grid.c \
+	tools/lab/choice.c
 AUDIT_SRC := \
 	tools/audit/finding.c \
 	tools/audit/prefix.c \
@@ -182,6 +208,7 @@ COMMAND_SRC := \
 	tools/serve.c \
 	tools/witness.c \
 	tools/judge.c \
+	tools/lab_output.c \
 	tools/lab.c \
 	tools/load_options.c \
 	tools/load_report.c \
@@ -191,7 +218,7 @@ MAIN_SRC := tools/main.c
 
 RAWSTACK_SRC := $(ADDR_SRC) $(WIRE_SRC) $(NETLINK_SRC) $(CAPTURE_SRC) $(STACK_SRC) $(WITNESS_SRC)
 URING_SRC    := $(ENGINE_SRC) $(LOAD_SRC)
-TOOLS_SRC    := $(LAB_SRC) $(AUDIT_SRC) $(COMMAND_SRC)
+TOOLS_SRC    := $(CASE_SRC) $(LAB_SRC) $(AUDIT_SRC) $(COMMAND_SRC)
 
 # Tests by hand too: tests/unit/test_NAME.c, tests/lab/test_NAME.c, tests/fuzz/fuzz_NAME.c.
 UNIT_TESTS := \
@@ -231,7 +258,7 @@ TEST_SRC := \
 	tests/lab/t_program.c
 
 objects = $(1:%.c=$(BUILD)/%.o)
-LIB_OBJ := $(call objects,$(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC))
+LIB_OBJ := $(call objects,$(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC)) $(BUILD)/gen/builtin.o
 TESTS   := $(UNIT_TESTS:%=$(BUILD)/tests/unit/test_%) $(LAB_TESTS:%=$(BUILD)/tests/lab/test_%)
 
 all: $(BUILD)/dualwire ## build build/dualwire
@@ -302,6 +329,18 @@ $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# The built-in cases, as text inside the program.
+CASE_FILES := $(sort $(wildcard tools/lab/cases/*.ini))
+
+$(BUILD)/gen/builtin.c: $(CASE_FILES) scripts/embed-cases
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)scripts/embed-cases $(CASE_FILES) >$@
+
+$(BUILD)/gen/builtin.o: $(BUILD)/gen/builtin.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -I. -c -o $@ $<
 
 # Fuzzers are clang's; every source of the library is instrumented, so they have objects of their own.
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined

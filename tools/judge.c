@@ -106,7 +106,7 @@ static int load(const char *path, struct evidence *ev)
 }
 
 /* With cases: each against its expectation. Without: by the verdicts themselves. */
-static int exit_code(const struct judge_report *rep, struct table_case *cases)
+static int exit_code(const struct judge_report *rep, bool *cases)
 {
 	enum verdict worst = VERDICT_CONFIRMED;
 
@@ -115,8 +115,8 @@ static int exit_code(const struct judge_report *rep, struct table_case *cases)
 	for (size_t i = 0; i < rep->ev->n_cases; i++) {
 		enum verdict v = judge_case(rep, (int)i);
 
-		cases[i].passed = v == rep->ev->cases[i].expected;
-		if (!cases[i].passed && worst != VERDICT_CONTRADICTED)
+		cases[i] = v == rep->ev->cases[i].expected;
+		if (!cases[i] && worst != VERDICT_CONTRADICTED)
 			worst = v == VERDICT_INCONCLUSIVE ? v : VERDICT_CONTRADICTED;
 	}
 	return report_exit_code(worst);
@@ -132,7 +132,7 @@ static json_t *connections_json(const struct judge_report *rep, int case_index)
 	return list;
 }
 
-static int print_json(const struct judge_report *rep, const struct table_case *cases)
+static int print_json(const struct judge_report *rep, const bool *cases)
 {
 	json_t *list = json_array();
 
@@ -141,10 +141,10 @@ static int print_json(const struct judge_report *rep, const struct table_case *c
 
 		json_array_append_new(list,
 				      json_pack("{s:s,s:s,s:b,s:s,s:s,s:o}", "name", c->name,
-						"title", c->title, "passed", cases[i].passed,
-						"verdict", verdict_name(judge_case(rep, (int)i)),
-						"expected", verdict_name(c->expected),
-						"connections", connections_json(rep, (int)i)));
+						"title", c->title, "passed", cases[i], "verdict",
+						verdict_name(judge_case(rep, (int)i)), "expected",
+						verdict_name(c->expected), "connections",
+						connections_json(rep, (int)i)));
 	}
 	return cli_print_json(json_pack("{s:s,s:o,s:o}", "verdict",
 					verdict_name(judge_overall(rep)), "cases", list,
@@ -153,7 +153,7 @@ static int print_json(const struct judge_report *rep, const struct table_case *c
 
 static int judge_and_print(const struct options *o, const struct evidence *ev)
 {
-	struct table_case *cases = calloc(ev->n_cases + 1, sizeof(*cases));
+	bool *cases = calloc(ev->n_cases + 1, sizeof(*cases));
 	struct judge_report rep = {0};
 	int rc, failed = 0;
 
@@ -166,7 +166,8 @@ static int judge_and_print(const struct options *o, const struct evidence *ev)
 		failed = print_json(&rep, cases);
 	else if (o->ladder && show_ladders(&rep) < 0)
 		failed = cli_fail("judge", "cannot draw the ladders: out of memory");
-	else if (!o->quiet && !o->ladder && table_print(&rep, cases, cli_color(stdout)) < 0)
+	else if (!o->quiet && !o->ladder &&
+		 table_print(&rep, ev->n_cases ? cases : NULL, cli_color(stdout)) < 0)
 		failed = cli_fail("judge", "cannot print the table: out of memory");
 	else if (!o->quiet)
 		printf("\n%zu connection%s, %s\n", rep.n, rep.n == 1 ? "" : "s",

@@ -1,222 +1,54 @@
 /* SPDX-License-Identifier: MIT */
-/* cases.c - the built-in cases */
+/* cases.c - what can be asked of a case, and how it is shown to people */
 #include "cases.h"
 
-#include <netinet/in.h>
-
-enum { MSS_IPV4 = 1460, MSS_IPV6 = 1440 }; /* MTU 1500 less 40 and 60 bytes of headers */
-
-static const struct lab_case CASES[] = {
-	{
-		.name = "tcp-ipv4-to-dual",
-		.title = "an IPv4 client of a dual-stack server is shown as ::ffff:a.b.c.d",
-		.client = "IPv4 socket",
-		.server = "TCP [::], dual-stack",
-		.proto = IPPROTO_TCP,
-		.listen_family = AF_INET6,
-		.listen_ports = 1,
-		.steps = {{.kind = STEP_CONNECT,
-			   .family = AF_INET,
-			   .to = LAB_V4,
-			   .result = "connected",
-			   .shown = LAB_MAPPED,
-			   .carriage = CARRIAGE_V4,
-			   .syn_mss = MSS_IPV4,
-			   .verdict = VERDICT_CONFIRMED}},
-	},
-	{
-		.name = "tcp-mapped-to-dual",
-		.title = "an IPv6 socket given ::ffff:a.b.c.d sends IPv4",
-		.client = "IPv6 socket, mapped",
-		.server = "TCP [::], dual-stack",
-		.proto = IPPROTO_TCP,
-		.listen_family = AF_INET6,
-		.listen_ports = 1,
-		.steps = {{.kind = STEP_CONNECT,
-			   .family = AF_INET6,
-			   .to = LAB_MAPPED,
-			   .result = "connected",
-			   .shown = LAB_MAPPED,
-			   .carriage = CARRIAGE_V4,
-			   .syn_mss = MSS_IPV4,
-			   .verdict = VERDICT_CONFIRMED}},
-	},
-	{
-		.name = "tcp-native-to-dual",
-		.title = "a native IPv6 client of the same server",
-		.client = "IPv6 socket, native",
-		.server = "TCP [::], dual-stack",
-		.proto = IPPROTO_TCP,
-		.listen_family = AF_INET6,
-		.listen_ports = 1,
-		.steps = {{.kind = STEP_CONNECT,
-			   .family = AF_INET6,
-			   .to = LAB_NATIVE,
-			   .result = "connected",
-			   .shown = LAB_NATIVE,
-			   .carriage = CARRIAGE_V6,
-			   .syn_mss = MSS_IPV6,
-			   .verdict = VERDICT_CONFIRMED}},
-	},
-	{
-		.name = "udp-ipv4-to-dual",
-		.title = "an IPv4 datagram to a dual-stack server: answered in IPv4",
-		.client = "IPv4 socket",
-		.server = "UDP [::], dual-stack",
-		.proto = IPPROTO_UDP,
-		.listen_family = AF_INET6,
-		.listen_ports = 1,
-		.steps = {{.kind = STEP_CONNECT,
-			   .family = AF_INET,
-			   .to = LAB_V4,
-			   .result = "delivered",
-			   .shown = LAB_MAPPED,
-			   .carriage = CARRIAGE_V4,
-			   .verdict = VERDICT_CONFIRMED}},
-	},
-	{
-		.name = "udp-mapped-to-dual",
-		.title = "a datagram from an IPv6 socket to ::ffff:a.b.c.d: IPv4 both ways",
-		.client = "IPv6 socket, mapped",
-		.server = "UDP [::], dual-stack",
-		.proto = IPPROTO_UDP,
-		.listen_family = AF_INET6,
-		.listen_ports = 1,
-		.steps = {{.kind = STEP_CONNECT,
-			   .family = AF_INET6,
-			   .to = LAB_MAPPED,
-			   .result = "delivered",
-			   .shown = LAB_MAPPED,
-			   .carriage = CARRIAGE_V4,
-			   .verdict = VERDICT_CONFIRMED}},
-	},
-	{
-		.name = "udp-native-to-dual",
-		.title = "a native IPv6 datagram: answered in IPv6",
-		.client = "IPv6 socket, native",
-		.server = "UDP [::], dual-stack",
-		.proto = IPPROTO_UDP,
-		.listen_family = AF_INET6,
-		.listen_ports = 1,
-		.steps = {{.kind = STEP_CONNECT,
-			   .family = AF_INET6,
-			   .to = LAB_NATIVE,
-			   .result = "delivered",
-			   .shown = LAB_NATIVE,
-			   .carriage = CARRIAGE_V6,
-			   .verdict = VERDICT_CONFIRMED}},
-	},
-	{
-		.name = "tcp-ipv4-to-v6only",
-		.title = "a V6ONLY server refuses IPv4, with an IPv4 RST",
-		.client = "IPv4 socket",
-		.server = "TCP [::], V6ONLY",
-		.proto = IPPROTO_TCP,
-		.listen_family = AF_INET6,
-		.listen_ports = 1,
-		.v6only = true,
-		.steps = {{.kind = STEP_CONNECT,
-			   .family = AF_INET,
-			   .to = LAB_V4,
-			   .result = "refused",
-			   .carriage = CARRIAGE_V4,
-			   .syn_mss = MSS_IPV4,
-			   .verdict = VERDICT_CONFIRMED}},
-	},
-	{
-		.name = "tcp-native-to-ipv4",
-		.title = "an IPv4 server refuses IPv6, with an IPv6 RST",
-		.client = "IPv6 socket, native",
-		.server = "TCP 0.0.0.0, IPv4",
-		.proto = IPPROTO_TCP,
-		.listen_family = AF_INET,
-		.listen_ports = 1,
-		.steps = {{.kind = STEP_CONNECT,
-			   .family = AF_INET6,
-			   .to = LAB_NATIVE,
-			   .result = "refused",
-			   .carriage = CARRIAGE_V6,
-			   .syn_mss = MSS_IPV6,
-			   .verdict = VERDICT_CONFIRMED}},
-	},
-	{
-		.name = "tcp-mapped-to-ipv4",
-		.title = "an IPv6 client reaches an IPv4 server; the server sees plain IPv4",
-		.client = "IPv6 socket, mapped",
-		.server = "TCP 0.0.0.0, IPv4",
-		.proto = IPPROTO_TCP,
-		.listen_family = AF_INET,
-		.listen_ports = 1,
-		.steps = {{.kind = STEP_CONNECT,
-			   .family = AF_INET6,
-			   .to = LAB_MAPPED,
-			   .result = "connected",
-			   .shown = LAB_V4,
-			   .carriage = CARRIAGE_V4,
-			   .syn_mss = MSS_IPV4,
-			   .verdict = VERDICT_CONFIRMED}},
-	},
-	{
-		.name = "tcp-reused-socket",
-		.title = "one socket, used with ::ffff:a.b.c.d, then for native IPv6: it still "
-			 "sends IPv4",
-		.client = "IPv6 socket, reused",
-		.server = "TCP [::], dual-stack",
-		.proto = IPPROTO_TCP,
-		.listen_family = AF_INET6,
-		.listen_ports = 2,
-		.steps = {{.kind = STEP_CONNECT,
-			   .family = AF_INET6,
-			   .to = LAB_MAPPED,
-			   .result = "connected",
-			   .shown = LAB_MAPPED,
-			   .carriage = CARRIAGE_V4,
-			   .syn_mss = MSS_IPV4,
-			   .verdict = VERDICT_CONFIRMED},
-			  {.kind = STEP_REUSE,
-			   .family = AF_INET6,
-			   .to = LAB_NATIVE,
-			   .port = 1,
-			   .timeout_ms = 60,
-			   .result = "ETIMEDOUT",
-			   .carriage = CARRIAGE_V4,
-			   .syn_mss = MSS_IPV4,
-			   .verdict = VERDICT_CONTRADICTED}},
-	},
-	{
-		.name = "udp-forged-mapped",
-		.title = "a native IPv6 datagram with a ::ffff: source is taken for IPv4",
-		.client = "forged IPv6 frame",
-		.server = "UDP [::], dual-stack",
-		.proto = IPPROTO_UDP,
-		.listen_family = AF_INET6,
-		.listen_ports = 1,
-		.steps = {{.kind = STEP_FORGE,
-			   .to = LAB_NATIVE,
-			   .result = "delivered",
-			   .shown = LAB_MAPPED,
-			   .carriage = CARRIAGE_V6,
-			   .verdict = VERDICT_CONTRADICTED}},
-	},
-};
-
-const struct lab_case *lab_cases(size_t *n)
+bool case_has_setting(const struct lab_case *c, enum setting_kind kind)
 {
-	*n = sizeof(CASES) / sizeof(CASES[0]);
-	return CASES;
+	for (size_t i = 0; i < c->n_settings; i++)
+		if (c->settings[i].kind == kind)
+			return true;
+	return false;
 }
 
-uint16_t lab_case_port(size_t i)
+const char *case_group_title(const char *group)
 {
-	return (uint16_t)(CASE_PORT_BASE + CASE_PORTS * i);
+	static const struct {
+		const char *group, *title;
+	} titles[] = {
+		{"A", "TCP: who reaches whom, and in which family"},
+		{"B", "UDP: datagrams, their sources, and what travels beside them"},
+		{"C", "Ports: who may bind beside whom, and who gets the connection"},
+		{"D", "Options: which of them reach the header of a mapped connection"},
+		{"E", "Names: what the resolver returns, and asks"},
+		{"F", "Addresses: macros, text, checksums"},
+		{"G", "Forged and foreign frames"},
+		{"H", "Settings of the host"},
+	};
+
+	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
+		if (strcmp(titles[i].group, group) == 0)
+			return titles[i].title;
+	return "Cases of your own";
 }
 
-enum verdict lab_case_expected(const struct lab_case *c)
+static void show_block(FILE *out, const char *title, const char *text)
 {
-	enum verdict worst = VERDICT_CONFIRMED;
+	if (!*text)
+		return;
+	fprintf(out, "\n%s\n", title);
+	while (*text) {
+		size_t n = strcspn(text, "\n");
 
-	for (size_t i = 0; i < CASE_STEPS_MAX; i++)
-		if (c->steps[i].kind != STEP_NONE && c->steps[i].verdict != VERDICT_CONFIRMED)
-			worst = c->steps[i].verdict;
-	return worst;
+		fprintf(out, "  %.*s\n", (int)n, text);
+		text += n + (text[n] == '\n');
+	}
+}
+
+void case_show(const struct lab_case *c, FILE *out)
+{
+	fprintf(out, "%s: %s\n", c->name, c->title);
+	fprintf(out, "group %s, %s\n", c->group, case_group_title(c->group));
+	show_block(out, "The rule is written in", c->source);
+	show_block(out, "The same by hand", c->by_hand);
+	fprintf(out, "\nThe case, %s line %d\n\n%s", c->file, c->line, c->text);
 }

@@ -1,72 +1,104 @@
 /* SPDX-License-Identifier: MIT */
-/* cases.h - the built-in cases, as data: a listener, what the client does, and what each view must
- * show */
+/* cases.h - cases as data: two hosts, what is done on them, and what each view must show */
 #ifndef TOOLS_LAB_CASES_H
 #define TOOLS_LAB_CASES_H
 
-#include "../../rawstack/witness/evidence.h"
+#include <stdio.h>
+
+#include "expect.h"
 
 enum {
-	CASE_PORTS = 4,	       /* server ports a case has to itself */
-	CASE_PORT_BASE = 7000, /* case i: base + CASE_PORTS * i */
-	CASE_STEPS_MAX = 2,
-	CASE_CLIENT_PORT_BASE = 40000, /* source port: base + CASE_STEPS_MAX * i + step */
+	CASE_PORT_BASE = 7000, /* first port of the first case */
+	CASES_MAX = 1024,      /* of one program run: their ports end below the ephemeral ones */
+	CASE_STEPS_MAX = 96,
+	CASE_LISTENERS_MAX = 8,
+	CASE_SETTINGS_MAX = 48,
+	CASE_LINE_MAX = 199, /* characters: what inih reads at a time */
 };
 
-/* An address of the lab's hosts, as a socket of some family would be given it. */
-enum lab_address {
-	LAB_NOWHERE,
-	LAB_V4,	    /* 198.51.100.x */
-	LAB_MAPPED, /* ::ffff:198.51.100.x */
-	LAB_NATIVE, /* 2001:db8:1::x */
+/* A listener of our own server, on the server's host. */
+struct case_listener {
+	int proto, family;
+	struct case_addr bind;
+	bool v6only;
 };
 
-enum step_kind {
-	STEP_NONE,
-	STEP_CONNECT, /* a fresh socket: connect, exchange a message, finish */
-	STEP_REUSE,   /* the socket of the step before, connected once more */
-	STEP_FORGE, /* a hand-made frame: native IPv6 UDP with the client's mapped address as source
-		     */
+enum setting_kind {
+	SETTING_SYSCTL,	 /* name, value */
+	SETTING_ADDRESS, /* addr/prefix, on the cable's end or on lo */
+	SETTING_ROUTE,	 /* addr/prefix of route_type, or via a gateway */
+	SETTING_NFT,	 /* a line of a ruleset */
+	SETTING_HOSTS,	 /* a line of /etc/hosts, as the resolver of this case sees it */
+	SETTING_GAI,	 /* a line of its /etc/gai.conf */
+	SETTING_DNS,	 /* name, addr: a record of the DNS server on the server's host */
 };
 
-struct lab_step {
-	enum step_kind kind;
-	int family;		 /* of the client's socket */
-	enum lab_address to;	 /* the server's address it is given */
-	uint16_t port;		 /* offset into the case's ports */
-	unsigned int timeout_ms; /* 0: as long as the lab waits at most */
-
-	/* What must come of it. */
-	const char *result;	/* "connected", "refused", "delivered" or an errno name */
-	enum lab_address shown; /* how accept or recvfrom showed the client; NOWHERE: the server saw
-				   nobody */
-	enum carriage carriage; /* of every frame */
-	uint16_t syn_mss;	/* 0: no SYN */
-	enum verdict verdict;
+/* What makes a case's hosts different from everybody's: such a case gets a pair of its own. */
+struct case_setting {
+	enum setting_kind kind;
+	int line;
+	enum lab_side side;
+	char text[STEP_TEXT]; /* name or line */
+	char value[VALUE_TEXT];
+	struct case_addr addr, via;
+	uint8_t prefix;
+	uint8_t route_type; /* RTN_UNICAST, RTN_UNREACHABLE, ... */
+	bool has_via, on_lo;
 };
 
 struct lab_case {
 	const char *name, *title;
 	const char *group;   /* one letter, a section of the truth table: A TCP, B UDP, C binding, D
-				options, E names, F addresses, G forged frames, H settings */
+				options, E names, F addresses, G forged frames, H settings; "own" */
 	const char *source;  /* where the rule is written: RFC, manual page, truth table row */
 	const char *by_hand; /* how to see the same without this program, "" where nobody could */
-	const char *client, *server; /* for people */
-	int proto;
-	int listen_family;
-	uint16_t listen_ports; /* so many, from the case's first port on */
-	bool v6only;
+	const char *client, *server; /* for people, "" to let the records speak */
+	const char *text;	     /* the case as it is written */
+	const char *file;
+	int line;
 
-	struct lab_step steps[CASE_STEPS_MAX];
+	bool judged; /* a verdict is asked for: @expected */
+	enum verdict expected;
+	bool needs_root;
+	bool own_lab; /* it changes its hosts: nobody else may use them */
+
+	struct case_listener listeners[CASE_LISTENERS_MAX];
+	size_t n_listeners;
+	struct socket_names sockets;
+	struct case_setting *settings;
+	size_t n_settings;
+	struct step *steps;
+	size_t n_steps;
+	struct expect *expects;
+	size_t n_expects;
 };
 
-/* The built-in cases. */
-const struct lab_case *lab_cases(size_t *n);
+struct case_list {
+	struct lab_case *list;
+	size_t n, cap;
+};
 
-/* First server port of case @i. */
-uint16_t lab_case_port(size_t i);
+/* One line: "FILE:LINE: what, why, what to do". */
+enum { CASE_ERROR = 400 };
 
-/* The verdict the whole case must end with: the worst of its steps, as judge_case() computes it. */
-enum verdict lab_case_expected(const struct lab_case *c);
+/*
+ * Reads a case file and appends its cases to @cases. Returns 0; -EINVAL with @err filled; -EIO;
+ * -ENOMEM. After an error @cases holds what it held before.
+ */
+int case_file_read(FILE *in, const char *name, struct case_list *cases, char err[CASE_ERROR]);
+
+/* Appends the cases that are built in. Returns 0 or as case_file_read(). */
+int cases_builtin(struct case_list *cases, char err[CASE_ERROR]);
+
+void case_list_free(struct case_list *cases);
+
+/* Does one of the case's settings or steps have that kind? */
+bool case_has_setting(const struct lab_case *c, enum setting_kind kind);
+
+/* "A" to "TCP: who reaches whom". */
+const char *case_group_title(const char *group);
+
+/* The case's text, its source, and the same by hand. */
+void case_show(const struct lab_case *c, FILE *out);
 
 #endif

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* run.h - runs cases in a lab of their own and judges what happened */
+/* run.h - runs cases in labs of their own and judges what happened */
 #ifndef TOOLS_LAB_RUN_H
 #define TOOLS_LAB_RUN_H
 
-#include "../../rawstack/netlink/lab.h"
 #include "../../rawstack/witness/judge.h"
 #include "cases.h"
 #include "result.h"
 
+/* Called before each case, for people who wait. */
+typedef void (*lab_progress_fn)(size_t done, size_t all, const char *name, void *arg);
+
 struct lab_run_config {
-	const size_t *selected; /* indices into lab_cases(), ascending */
-	size_t n_selected;
+	const struct lab_case *const *cases; /* must outlive the run */
+	size_t n_cases;
 	const char *engine;
+	lab_progress_fn progress; /* NULL: nobody waits */
+	void *progress_arg;
 };
 
 /* One pair of throw-away hosts with all that was seen there; several cases may share it. */
@@ -22,12 +26,12 @@ struct lab_scene {
 
 /* How the run went. Results point into cases and scenes. */
 struct lab_run {
-	struct case_result *results; /* one for each selected case, in that order */
+	struct case_result *results; /* one for each case, in that order */
 	size_t n_results;
-	struct lab_scene **scenes;
+	struct lab_scene **scenes; /* in order of the first case of each */
 	size_t n_scenes;
 	char engine_text[128];
-	uint64_t setup_ns, ready_ns, total_ns;
+	uint64_t setup_ns, ready_ns, total_ns; /* the first two of the first scene */
 };
 
 struct lab_run_error {

@@ -3,6 +3,7 @@
 #include "table.h"
 
 #include "../report.h"
+#include "cases.h"
 
 #include <errno.h>
 #include <libsmartcols.h>
@@ -51,17 +52,28 @@ err:
 	return NULL;
 }
 
+/* How a client's own socket names its peer, where the case does not say who it is. */
+static const char *client_kind(const struct evidence_api *a)
+{
+	if (!a)
+		return "client";
+	if (a->family == AF_INET)
+		return "IPv4 socket";
+	return addr_is_mapped(&a->peer.addr) ? "IPv6 socket, mapped" : "IPv6 socket, native";
+}
+
 /* Who connected, and to which address as its own socket has it. */
 static void client_text(const struct judged *j, const struct evidence_case *c, char *buf)
 {
 	const struct evidence_api *a = j->c.side[SIDE_CLIENT].api;
+	const char *who = c && c->client[0] ? c->client : client_kind(a);
 	char peer[ADDR_STRLEN];
 
 	if (a)
-		snprintf(buf, REPORT_TEXT, "%s\nto %s", c ? c->client : "client",
+		snprintf(buf, REPORT_TEXT, "%s\nto %s", who,
 			 addr_print(&a->peer.addr, evidence_form(a->family), peer));
 	else
-		snprintf(buf, REPORT_TEXT, "%s\nfrom %s", c ? c->client : "client",
+		snprintf(buf, REPORT_TEXT, "%s\nfrom %s", who,
 			 addr_print(&j->c.key.client, ADDR_FORM_INET6, peer));
 }
 
@@ -80,57 +92,127 @@ static void server_text(const struct judged *j, const struct evidence_case *c, c
 			 j->c.key.server_port);
 }
 
-static void verdict_text(const struct judged *j, const struct table_case *tc, char *buf)
+/* How a row's case ended. */
+enum ending { ENDING_NONE, ENDING_PASSED, ENDING_FAILED };
+
+static void verdict_text(const struct judged *j, enum ending ending, char *buf)
 {
 	size_t n;
 
 	report_verdict_text(j, buf);
 	n = strlen(buf);
-	if (tc)
+	if (ending != ENDING_NONE)
 		snprintf(buf + n, REPORT_TEXT - n, "\n%s",
-			 tc->passed ? "as expected" : "NOT EXPECTED");
+			 ending == ENDING_PASSED ? "as expected" : "NOT EXPECTED");
+}
+
+static int set_line(struct libscols_table *tb, char cell[COLS][REPORT_TEXT], const char *color)
+{
+	struct libscols_line *ln = scols_table_new_line(tb, NULL);
+	int rc = ln ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < COLS && rc == 0; i++)
+		rc = scols_line_set_data(ln, i, cell[i]);
+	if (rc == 0 && *color)
+		rc = scols_cell_set_color(scols_line_get_cell(ln, COL_VERDICT), color);
+	return rc;
 }
 
 static int add_row(struct libscols_table *tb, const struct judge_report *rep,
-		   const struct judged *j, const struct table_case *cases, bool color)
+		   const struct judged *j, enum ending ending, bool color)
 {
 	const struct evidence_case *c = j->case_index < 0 ? NULL : &rep->ev->cases[j->case_index];
-	const struct table_case *tc = cases && c ? &cases[j->case_index] : NULL;
-	struct libscols_line *ln = scols_table_new_line(tb, NULL);
 	char cell[COLS][REPORT_TEXT];
-	int rc = 0;
+	enum verdict shown = ending == ENDING_PASSED   ? VERDICT_CONFIRMED
+			     : ending == ENDING_FAILED ? VERDICT_CONTRADICTED
+						       : j->j.verdict;
 
-	if (!ln)
-		return -ENOMEM;
 	client_text(j, c, cell[COL_CLIENT]);
 	server_text(j, c, cell[COL_SERVER]);
 	report_api_text(j, cell[COL_API]);
 	report_kernel_text(j, cell[COL_KERNEL]);
 	report_wire_text(rep, j, cell[COL_WIRE]);
-	verdict_text(j, tc, cell[COL_VERDICT]);
-	for (size_t i = 0; i < COLS && rc == 0; i++)
-		rc = scols_line_set_data(ln, i, cell[i]);
-	if (rc == 0 && color)
-		rc = scols_cell_set_color(scols_line_get_cell(ln, COL_VERDICT),
-					  report_color(tc && tc->passed ? VERDICT_CONFIRMED
-						       : tc		? VERDICT_CONTRADICTED
-									: j->j.verdict,
-						       true));
-	return rc;
+	verdict_text(j, ending, cell[COL_VERDICT]);
+	return set_line(tb, cell, report_color(shown, color));
 }
 
-int table_print(const struct judge_report *rep, const struct table_case *cases, bool color)
+static struct libscols_table *start(bool color)
 {
 	struct libscols_table *tb = new_table();
-	int rc = tb ? 0 : -ENOMEM;
 
 	if (tb && color)
 		scols_table_enable_colors(tb, 1);
-	for (size_t i = 0; i < rep->n && rc == 0; i++)
-		rc = add_row(tb, rep, &rep->list[i], cases, color);
+	return tb;
+}
+
+static int finish(struct libscols_table *tb, int rc)
+{
 	if (rc == 0)
 		rc = scols_print_table(tb);
 	if (tb)
 		scols_unref_table(tb);
 	return rc;
+}
+
+int table_print(const struct judge_report *rep, const bool *passed, bool color)
+{
+	struct libscols_table *tb = start(color);
+	int rc = tb ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < rep->n && rc == 0; i++) {
+		const struct judged *j = &rep->list[i];
+		bool known = passed && j->case_index >= 0;
+
+		rc = add_row(tb, rep, j,
+			     !known		     ? ENDING_NONE
+			     : passed[j->case_index] ? ENDING_PASSED
+						     : ENDING_FAILED,
+			     color);
+	}
+	return finish(tb, rc);
+}
+
+/* A case that put no connection on the wire: what is known is how its checks went. */
+static int add_plain_row(struct libscols_table *tb, const struct case_result *r, bool color)
+{
+	char cell[COLS][REPORT_TEXT] = {0};
+
+	snprintf(cell[COL_CLIENT], REPORT_TEXT, "%s", r->c->name);
+	snprintf(cell[COL_SERVER], REPORT_TEXT, "no connection");
+	snprintf(cell[COL_API], REPORT_TEXT, "%zu check%s", r->n_checks,
+		 r->n_checks == 1 ? "" : "s");
+	snprintf(cell[COL_WIRE], REPORT_TEXT, "-");
+	snprintf(cell[COL_KERNEL], REPORT_TEXT, "-");
+	snprintf(cell[COL_VERDICT], REPORT_TEXT, "%s",
+		 r->status == CASE_PASSED   ? "as expected"
+		 : r->status == CASE_FAILED ? "NOT EXPECTED"
+					    : "skipped");
+	return set_line(tb, cell,
+			report_color(r->status == CASE_PASSED	? VERDICT_CONFIRMED
+				     : r->status == CASE_FAILED ? VERDICT_CONTRADICTED
+								: VERDICT_INCONCLUSIVE,
+				     color));
+}
+
+int table_print_results(const struct case_result *results, size_t n, bool color)
+{
+	struct libscols_table *tb = start(color);
+	int rc = tb ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		const struct case_result *r = &results[i];
+		bool any = false;
+
+		for (size_t k = 0; r->report && k < r->report->n && rc == 0; k++) {
+			if (r->report->list[k].case_index != r->case_index)
+				continue;
+			any = true;
+			rc = add_row(tb, r->report, &r->report->list[k],
+				     r->status == CASE_PASSED ? ENDING_PASSED : ENDING_FAILED,
+				     color);
+		}
+		if (!any && rc == 0)
+			rc = add_plain_row(tb, r, color);
+	}
+	return finish(tb, rc);
 }

@@ -5,15 +5,17 @@
 
 #include "../../rawstack/witness/judge.h"
 
-/* What a case's row says about its end. */
-struct table_case {
-	bool passed;
-};
+#include "result.h"
 
 /*
- * Prints one row per connection: who, what the program saw, what the kernel keeps, what the wire
- * carried, the verdict. @cases has one entry per case of the evidence. Returns 0 or -ENOMEM.
+ * Both print one row per connection: who, what the program saw, what the kernel keeps, what the
+ * wire carried, the verdict. Return 0 or -ENOMEM.
  */
-int table_print(const struct judge_report *rep, const struct table_case *cases, bool color);
+
+/* Of a report: @passed has one entry per case of the evidence, NULL: cases have no outcome. */
+int table_print(const struct judge_report *rep, const bool *passed, bool color);
+
+/* Of cases that were run; one without a connection has a row as well. */
+int table_print_results(const struct case_result *results, size_t n, bool color);
 
 #endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* choice.h - which cases a person asked for: built-in ones and their own */
+#ifndef TOOLS_LAB_CHOICE_H
+#define TOOLS_LAB_CHOICE_H
+
+#include "cases.h"
+
+enum { CHOICE_FILES_MAX = 16 };
+
+struct choice {
+	struct case_list all; /* the built-in ones first */
+	size_t n_builtin;
+	const struct lab_case **cases; /* chosen, in the order of @all */
+	size_t n;
+};
+
+/*
+ * Reads the built-in cases and those of @files, then chooses what @patterns (as of a shell, ended
+ * by NULL) name. Without any: the person's own where there are files, else all. Returns 0, or an
+ * exit code after a message for `dualwire lab`. Release with choice_free().
+ */
+int choice_make(const char *const *files, size_t n_files, char **patterns, struct choice *ch);
+void choice_free(struct choice *ch);
+
+/* The cases, a line each, by group. */
+void choice_list(const struct choice *ch, FILE *out);
+
+#endif
