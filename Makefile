@@ -134,6 +134,7 @@ LOAD_SRC := \
 	uring/load/responder.c \
 	uring/load/http_answer.c \
 	uring/load/sockets.c
+
 CASE_SRC := \
 	tools/lab/value.c \
 	tools/lab/words.c \
