@@ -89,6 +89,7 @@ WITNESS_SRC := \
 	rawstack/witness/join.c \
 	rawstack/witness/reason.c \
 	rawstack/witness/judge.c \
+	rawstack/witness/tracker.c \
 	rawstack/witness/flow_index.c \
 	rawstack/witness/ladder.c \
 	rawstack/witness/ladder_notes.c \
@@ -200,7 +201,15 @@ COMMAND_SRC := \
 	tools/sockets_view.c \
 	tools/sockets_print.c \
 	tools/sockets.c \
+	tools/owner.c \
+	tools/pcap_expr.c \
+	tools/trace.c \
+	tools/flow_notes.c \
 	tools/watch.c \
+	tools/replay.c \
+	tools/witness_options.c \
+	tools/witness_target.c \
+	tools/witness_report.c \
 	tools/addr.c \
 	tools/connect.c \
 	tools/activation.c \
@@ -229,6 +238,7 @@ UNIT_TESTS := \
 	filter ring tap pcapng pcap_read \
 	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp link \
 	flow judge judge_damage evidence \
+	tracker \
 	ladder dispatch \
 	stack_binding \
 	wheel engine server client http \

@@ -1,265 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* witness.c - `dualwire witness`: watch an interface and judge a server's connections as they
- * happen */
+/* witness.c - `dualwire witness`: judge the connections of any server, as they happen or from a
+ * capture file */
 #include "../rawstack/clock.h"
 #include "cli.h"
 #include "evidence_file.h"
+#include "replay.h"
 #include "report.h"
 #include "watch.h"
+#include "witness_report.h"
+#include "witness_target.h"
 
 #include <cap-ng.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static const char HELP[] =
-	"usage: dualwire witness -i INTERFACE -p PORT [-J] [-e FILE]\n\n"
-	"Watches the frames of a server's port, asks the kernel about its sockets, and says of "
-	"each connection\n"
-	"as it ends how it really travelled. The server may be any program; what it was told by "
-	"accept() is not\n"
-	"known here, so the views are two: kernel and wire. Ctrl-C ends the watch without losing a "
-	"frame.\n\n"
-	"  -i, --interface IF   where the clients come in (lo for local ones)\n"
-	"  -p, --port PORT      the server's port, or LOW-HIGH; may be given more than once\n"
-	"  -J, --json           one JSON object per connection and line\n"
-	"  -c, --count N        end after N connections\n"
-	"  -t, --time SECONDS   end after that long\n"
-	"  -e, --evidence FILE  keep everything for 'dualwire judge FILE'\n"
-	"      --ready-fd N     write one byte to descriptor N when the first frame can be seen\n"
-	"  -n                   accepted out of habit: names are never looked up\n"
-	"  -q, --quiet          verdicts only, nothing about starting and ending\n"
-	"  -v, --verbose        also a line when a connection begins (the habit on a terminal)\n"
-	"  -h, --help           this\n\n"
-	"Exit codes: 0 every connection confirmed; 1 some contradicted; 2 some inconclusive, or "
-	"none seen;\n"
-	"3 could not start; 64 usage. Needs root or CAP_NET_RAW; both are given up once the watch "
-	"has begun.\n\n"
-	"Examples:\n"
-	"  dualwire witness -i lo -p 8080\n"
-	"  dualwire witness -i eth0 -p 80 -p 443 -t 60 -J\n"
-	"  dualwire serve -p 7000 & dualwire witness -i lo -p 7000 -c 1 & dualwire connect -4 "
-	"localhost 7000\n";
-
-enum { OPT_READY_FD = 256, POLL_MS = 50 };
-enum { COUNT_MAX = 1000000000, SECONDS_MAX = 10000000, FD_MAX = 1000000 };
-
-struct options {
-	const char *interface, *evidence;
-	struct port_range ports[FILTER_RANGES_MAX];
-	size_t n_ports;
-	bool json, quiet, verbose;
-	unsigned long count;
-	double seconds;
-	int ready_fd;
+/* What is open while a command runs; each may be NULL. */
+struct files {
+	struct evidence_file *evidence;
+	struct trace *trace;
+	struct pcap_expr *expr;
 };
 
-/* "80" or "8000-8010". */
-static int parse_range(const char *text, struct port_range *r)
+static size_t max_flows(const struct witness_options *o)
 {
-	const char *dash = strchr(text, '-');
-	char low[8];
-	int rc;
-
-	if (!dash) {
-		rc = port_parse(text, &r->lo);
-		r->hi = r->lo;
-		return rc;
-	}
-	if ((size_t)(dash - text) >= sizeof(low))
-		return -EINVAL;
-	memcpy(low, text, (size_t)(dash - text));
-	low[dash - text] = '\0';
-	rc = port_parse(low, &r->lo);
-	if (rc == 0)
-		rc = port_parse(dash + 1, &r->hi);
-	return rc == 0 && r->hi < r->lo ? -ERANGE : rc;
-}
-
-static int add_ports(struct options *o, const char *text)
-{
-	int rc;
-
-	if (o->n_ports == FILTER_RANGES_MAX)
-		return cli_usage_error("witness", "at most %d ports or ranges; use LOW-HIGH",
-				       FILTER_RANGES_MAX);
-	rc = parse_range(text, &o->ports[o->n_ports]);
-	if (rc < 0)
-		return cli_usage_error(
-			"witness",
-			"'%.64s' is not a port; give 1 to 65535, or a range such as 8000-8010",
-			text);
-	o->n_ports++;
-	return 0;
-}
-
-static int parse_count(const char *opt, const char *text, unsigned long max, unsigned long *out)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end != '\0' || errno || *out < 1 || *out > max)
-		return cli_usage_error("witness",
-				       "'%.64s' is no value for %s; give a number from 1 to %lu",
-				       text, opt, max);
-	return 0;
-}
-
-static int parse_seconds(const char *text, double *out)
-{
-	char *end;
-
-	*out = strtod(text, &end);
-	if (*text < '0' || *text > '9' || *end != '\0' || !(*out > 0) || *out > SECONDS_MAX)
-		return cli_usage_error(
-			"witness",
-			"'%.64s' is no value for --time; give seconds, more than 0 and at most %d",
-			text, SECONDS_MAX);
-	return 0;
-}
-
-static int parse_ready_fd(const char *text, int *out)
-{
-	unsigned long fd;
-	int rc = parse_count("--ready-fd", text, FD_MAX, &fd);
-
-	if (rc)
-		return rc;
-	if (fcntl((int)fd, F_GETFD) < 0)
-		return cli_usage_error("witness", "--ready-fd %lu is not an open descriptor", fd);
-	*out = (int)fd;
-	return 0;
-}
-
-static int apply(void *options, int c)
-{
-	struct options *o = options;
-	switch (c) {
-	case 'i':
-		o->interface = optarg;
-		break;
-	case 'p':
-		return add_ports(o, optarg);
-	case 'J':
-		o->json = true;
-		break;
-	case 'q':
-		o->quiet = true;
-		break;
-	case 'v':
-		o->verbose = true;
-		break;
-	case 'n':
-		break;
-	case 'e':
-		o->evidence = optarg;
-		break;
-	case 'c':
-		return parse_count("--count", optarg, COUNT_MAX, &o->count);
-	case 't':
-		return parse_seconds(optarg, &o->seconds);
-	default:
-		return parse_ready_fd(optarg, &o->ready_fd);
-	}
-	return 0;
-}
-
-static int parse_options(int argc, char **argv, struct options *o)
-{
-	static const struct option longs[] = {
-		{"interface", required_argument, NULL, 'i'},
-		{"port", required_argument, NULL, 'p'},
-		{"json", no_argument, NULL, 'J'},
-		{"count", required_argument, NULL, 'c'},
-		{"time", required_argument, NULL, 't'},
-		{"evidence", required_argument, NULL, 'e'},
-		{"quiet", no_argument, NULL, 'q'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{"ready-fd", required_argument, NULL, OPT_READY_FD},
-		{NULL, 0, NULL, 0},
-	};
-	static const struct cli_options spec = {"witness", HELP, ":i:p:Jc:t:e:nqvh", longs, apply};
-	int rc = cli_options_read(&spec, argc, argv, o);
-
-	if (rc)
-		return rc;
-	if (optind < argc)
-		return cli_usage_error("witness",
-				       "what is '%.64s'? every argument belongs to an option",
-				       argv[optind]);
-	if (!o->interface || !o->n_ports)
-		return cli_usage_error("witness", "%s",
-				       o->interface ? "which port? give -p PORT"
-						    : "which interface? give -i INTERFACE");
-	return 0;
-}
-
-struct printer {
-	const struct options *o;
-	bool color, begin_lines;
-	unsigned long judged;
-};
-
-static void flatten(char *text)
-{
-	for (; *text; text++)
-		if (*text == '\n')
-			*text = ' ';
-}
-
-static void print_people(const struct printer *p, const struct judge_report *rep,
-			 const struct judged *j, bool verdict)
-{
-	struct endpoint client = {.addr = j->c.key.client, .port = j->c.key.client_port};
-	struct endpoint server = {.addr = j->c.key.server, .port = j->c.key.server_port};
-	char from[ENDPOINT_STRLEN], to[ENDPOINT_STRLEN], kernel[REPORT_TEXT], wire[REPORT_TEXT];
-	char words[REPORT_TEXT], clock[16];
-	time_t seconds = (time_t)(j->c.flow->first_ns / 1000000000U);
-	struct tm tm;
-
-	localtime_r(&seconds, &tm);
-	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-	endpoint_print(&client, ADDR_FORM_INET, from);
-	endpoint_print(&server, ADDR_FORM_INET, to);
-	printf("%s %s %s > %s", clock, j->c.key.proto == IPPROTO_TCP ? "TCP" : "UDP", from, to);
-	if (!verdict) {
-		printf("  begins\n");
-		return;
-	}
-	report_kernel_text(j, kernel);
-	report_wire_text(rep, j, wire);
-	report_verdict_text(j, words);
-	flatten(kernel);
-	flatten(wire);
-	flatten(words);
-	printf("  %s  kernel: %s  wire: %s  %s%s%s\n", j->result, kernel, wire,
-	       report_color(j->j.verdict, p->color), words, report_color_off(p->color));
-}
-
-static void on_report(const struct judge_report *rep, const struct judged *j, bool verdict,
-		      void *arg)
-{
-	struct printer *p = arg;
-
-	if (verdict)
-		p->judged++;
-	else if (p->o->json || !p->begin_lines)
-		return;
-	if (p->o->json) {
-		cli_print_json_line(report_connection_json(rep, j));
-	} else {
-		print_people(p, rep, j, verdict);
-		fflush(stdout);
-	}
+	return o->max_flows ? o->max_flows : WATCH_FLOWS;
 }
 
 /*
@@ -277,7 +47,7 @@ static void give_up_privileges(bool keep_files)
 	capng_apply(CAPNG_SELECT_BOTH);
 }
 
-static int open_failed(const struct options *o, int rc, const char *what)
+static int open_failed(const struct witness_options *o, int rc, const char *what)
 {
 	if (rc == -EPERM || rc == -EACCES)
 		return cli_fail(
@@ -293,31 +63,20 @@ static int open_failed(const struct options *o, int rc, const char *what)
 			strerrordesc_np(-rc));
 }
 
-static int no_such_interface(const char *name)
-{
-	struct if_nameindex *list = if_nameindex();
-	char known[256] = "";
-	size_t n = 0;
-
-	for (size_t i = 0; list && list[i].if_name && n < sizeof(known); i++)
-		n += (size_t)snprintf(known + n, sizeof(known) - n, " %s", list[i].if_name);
-	if_freenameindex(list);
-	return cli_fail("witness", "there is no interface '%.32s'; there are:%s", name, known);
-}
-
 /* Until a signal, the count or the time. */
-static int watch_on(const struct options *o, struct watch *w, const struct printer *p, int sigfd)
+static int watch_on(const struct witness_options *o, struct watch *w,
+		    const struct witness_printer *p, int sigfd)
 {
 	uint64_t end_ns = o->seconds > 0 ? clock_ns(CLOCK_MONOTONIC) + (uint64_t)(o->seconds * 1e9)
 					 : UINT64_MAX;
-	struct pollfd fds[WITNESS_FDS_MAX + 1];
+	struct pollfd fds[WATCH_FDS_MAX + 1];
 
 	while (clock_ns(CLOCK_MONOTONIC) < end_ns && (!o->count || p->judged < o->count)) {
 		size_t n = watch_fds(w, fds);
 		int rc;
 
 		fds[n] = (struct pollfd){.fd = sigfd, .events = POLLIN};
-		if (poll(fds, n + 1, POLL_MS) < 0 && errno != EINTR)
+		if (poll(fds, n + 1, watch_patience_ms(w)) < 0 && errno != EINTR)
 			return -errno;
 		rc = watch_step(w);
 		if (rc < 0)
@@ -339,47 +98,81 @@ static int block_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void say_ready(const struct options *o)
+static void say_ready(const struct witness_options *o, const struct watch *w)
 {
+	const struct sockdiag_entry *list;
+	size_t n = watch_listeners(w, &list);
+
 	if (o->ready_fd > 0 && write(o->ready_fd, "\n", 1) == 1)
 		close(o->ready_fd);
-	if (!o->quiet)
-		fprintf(stderr, "watching %s; Ctrl-C ends it\n", o->interface);
+	if (o->quiet)
+		return;
+	fprintf(stderr, "watching %s; Ctrl-C ends it\n", o->interface);
+	for (size_t i = 0; i < n; i++) {
+		char at[ENDPOINT_STRLEN];
+
+		endpoint_print(&list[i].src, evidence_form(list[i].family), at);
+		fprintf(stderr, "  %s listener %s, %s\n",
+			list[i].proto == IPPROTO_TCP ? "TCP" : "UDP", at, witness_serves(&list[i]));
+	}
+	if (!n)
+		fprintf(stderr, "  nobody listens there yet\n");
 }
 
-static int finish(const struct options *o, struct watch *w, int rc)
+static int finish(const struct witness_options *o, const struct watch *w, int rc)
 {
-	struct watch_totals t;
+	const struct flow_totals *t = watch_totals(w);
+	char text[128];
 
-	watch_totals(w, &t);
+	witness_totals_text(t, text, sizeof(text));
 	if (!o->quiet)
-		fprintf(stderr,
-			"%" JSON_INTEGER_FORMAT " frames, %" JSON_INTEGER_FORMAT
-			" dropped; connections: %u confirmed, %u contradicted, %u inconclusive\n",
-			(json_int_t)t.frames, (json_int_t)t.drops,
-			(unsigned)t.verdicts[VERDICT_CONFIRMED],
-			(unsigned)t.verdicts[VERDICT_CONTRADICTED],
-			(unsigned)t.verdicts[VERDICT_INCONCLUSIVE]);
+		fprintf(stderr, "%llu frames, %llu dropped; connections: %s\n",
+			(unsigned long long)t->frames, (unsigned long long)t->drops, text);
 	if (rc < 0)
 		return cli_fail("witness", "the watch broke off: %s", strerrordesc_np(-rc));
-	if (t.verdicts[VERDICT_CONTRADICTED])
-		return EXIT_CONTRADICTED;
-	if (t.verdicts[VERDICT_INCONCLUSIVE] || !t.verdicts[VERDICT_CONFIRMED])
-		return EXIT_INCONCLUSIVE;
-	return EXIT_CONFIRMED;
+	return witness_exit_code(t);
 }
 
-static int run(const struct options *o, unsigned int ifindex, struct evidence_file **file)
+static void close_trace(struct files *f, const struct watch *w)
 {
-	struct printer p = {.o = o,
-			    .color = cli_color(stdout),
-			    .begin_lines = o->verbose || (isatty(STDOUT_FILENO) && !o->quiet)};
+	char text[160] = "connections: ";
+	size_t n = strlen(text);
+
+	if (!f->trace)
+		return;
+	witness_totals_text(watch_totals(w), text + n, sizeof(text) - n);
+	trace_counters(f->trace, 0, &watch_evidence(w)->taps[0], text);
+	trace_close(f->trace);
+	f->trace = NULL;
+}
+
+static struct flow_notes_config notes_config(const struct witness_options *o, const struct files *f,
+					     struct witness_printer *p)
+{
+	struct flow_notes_config cfg = {.expr = f->expr,
+					.keep_frames = o->ladder,
+					.trace = f->trace,
+					.report = witness_print,
+					.arg = p};
+
+	witness_printer_init(p, o);
+	if (o->listener && !o->listener_any && !addr_is_any(&o->listener_at.addr)) {
+		cfg.has_server = true;
+		cfg.server = o->listener_at.addr;
+	}
+	return cfg;
+}
+
+static int run_live(const struct witness_options *o, unsigned int ifindex, struct files *f)
+{
+	struct witness_printer p;
 	struct watch_config cfg = {.ifindex = ifindex,
+				   .netns_fd = -1,
 				   .n_ports = o->n_ports,
+				   .max_flows = max_flows(o),
 				   .live = isatty(STDOUT_FILENO) != 0,
-				   .evidence = *file != NULL,
-				   .report = on_report,
-				   .arg = &p};
+				   .evidence = f->evidence != NULL,
+				   .notes = notes_config(o, f, &p)};
 	const char *what;
 	struct watch *w;
 	int rc, exit_code, sigfd;
@@ -389,15 +182,16 @@ static int run(const struct options *o, unsigned int ifindex, struct evidence_fi
 	rc = watch_open(&cfg, &w, &what);
 	if (rc < 0)
 		return open_failed(o, rc, what);
-	give_up_privileges(*file != NULL);
-	say_ready(o);
+	give_up_privileges(f->evidence != NULL);
+	say_ready(o, w);
 	rc = watch_on(o, w, &p, sigfd);
 	watch_stop(w);
+	close_trace(f, w);
 	exit_code = finish(o, w, rc);
-	if (*file) {
-		int saved = evidence_file_save("witness", *file, watch_evidence(w));
+	if (f->evidence) {
+		int saved = evidence_file_save("witness", f->evidence, watch_evidence(w));
 
-		*file = NULL;
+		f->evidence = NULL;
 		exit_code = saved ? saved : exit_code;
 	}
 	watch_close(w);
@@ -405,24 +199,104 @@ static int run(const struct options *o, unsigned int ifindex, struct evidence_fi
 	return exit_code;
 }
 
+static FILE *open_capture(const char *path)
+{
+	bool standard = strcmp(path, "-") == 0;
+	FILE *in = standard ? stdin : fopen(path, "re");
+	struct stat st;
+
+	if (in && fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode)) {
+		fclose(in);
+		errno = EISDIR;
+		return NULL;
+	}
+	return in;
+}
+
+static void say_result(const struct witness_options *o, const struct replay_result *r)
+{
+	char text[128];
+
+	witness_totals_text(&r->totals, text, sizeof(text));
+	fprintf(stderr, "%llu frames; connections: %s; wire view only\n",
+		(unsigned long long)r->totals.frames, text);
+	if (r->skipped)
+		fprintf(stderr, "%llu frames of links that are not known here were passed over\n",
+			(unsigned long long)r->skipped);
+	if (r->unproven)
+		fprintf(stderr,
+			"%s does not prove that no frame was missed, so nothing in it is "
+			"confirmed; "
+			"a file of 'dualwire witness -w' does\n",
+			o->file);
+}
+
+static int run_file(const struct witness_options *o, struct files *f)
+{
+	struct witness_printer p;
+	struct replay_config cfg = {
+		.n_ports = o->n_ports, .max_flows = max_flows(o), .notes = notes_config(o, f, &p)};
+	struct replay_result r;
+	FILE *in = open_capture(o->file);
+	int rc;
+
+	if (!in)
+		return cli_fail("witness", "cannot read '%s': %s; name a pcap or pcapng file",
+				o->file, strerrordesc_np(errno));
+	memcpy(cfg.ports, o->ports, sizeof(cfg.ports));
+	rc = replay_file(in, &cfg, &r);
+	if (in != stdin)
+		fclose(in);
+	trace_close(f->trace);
+	f->trace = NULL;
+	fflush(stdout);
+	if (!o->quiet && (rc == 0 || r.totals.frames))
+		say_result(o, &r);
+	if (rc == -ENODATA && r.totals.frames)
+		fprintf(stderr, "%s: %s; what came before was judged\n", o->file, r.why);
+	else if (rc < 0)
+		return cli_fail("witness", "cannot read '%s': %s; is it a pcap or pcapng file?",
+				o->file, r.why);
+	return witness_exit_code(&r.totals);
+}
+
+static int open_files(const struct witness_options *o, struct files *f)
+{
+	char why[PCAP_EXPR_WHY_MAX];
+	int rc = o->expr ? pcap_expr_compile(o->expr, &f->expr, why) : 0;
+
+	if (rc == -EINVAL)
+		return cli_usage_error("witness", "'%.64s' is no expression for libpcap: %s",
+				       o->expr, why);
+	if (rc < 0)
+		return cli_fail("witness",
+				"-f needs libpcap: %s (apt install libpcap0.8); or "
+				"leave -f out and name ports with -p",
+				why);
+	if (o->evidence)
+		rc = evidence_file_open("witness", o->evidence, &f->evidence);
+	if (rc == 0 && o->trace)
+		rc = trace_open("witness", o->trace, max_flows(o) + 1, &f->trace);
+	return rc;
+}
+
 int cmd_witness(int argc, char **argv)
 {
-	struct options o = {0};
-	struct evidence_file *file = NULL;
-	unsigned int ifindex;
-	int rc = parse_options(argc, argv, &o);
+	struct witness_options o = {0};
+	struct files f = {0};
+	unsigned int ifindex = 0;
+	int rc = witness_options_read(argc, argv, &o);
 
 	if (rc)
 		return rc == CLI_DONE ? 0 : rc;
-	ifindex = if_nametoindex(o.interface);
-	if (!ifindex)
-		return no_such_interface(o.interface);
-	if (o.evidence) {
-		rc = evidence_file_open("witness", o.evidence, &file);
-		if (rc)
-			return rc;
-	}
-	rc = run(&o, ifindex, &file);
-	evidence_file_abandon(file);
+	if (!o.file)
+		rc = witness_target_find(&o, &ifindex);
+	if (rc == 0)
+		rc = open_files(&o, &f);
+	if (rc == 0)
+		rc = o.file ? run_file(&o, &f) : run_live(&o, ifindex, &f);
+	evidence_file_abandon(f.evidence);
+	trace_close(f.trace);
+	pcap_expr_free(f.expr);
 	return rc;
 }

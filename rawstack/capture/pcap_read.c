@@ -238,6 +238,11 @@ int pcap_reader_open_bytes(const void *bytes, size_t len, struct pcap_reader **o
 	return begin(r, out, why);
 }
 
+bool pcap_reader_is_pcapng(const struct pcap_reader *r)
+{
+	return r->pcapng;
+}
+
 const char *pcap_reader_why(const struct pcap_reader *r)
 {
 	return r->why;

@@ -62,6 +62,8 @@ int pcap_reader_open_bytes(const void *bytes, size_t len, struct pcap_reader **o
  */
 int pcap_reader_next(struct pcap_reader *r, struct ring_frame *out);
 
+bool pcap_reader_is_pcapng(const struct pcap_reader *r);
+
 /* One line about the last error, with the place in the file. */
 const char *pcap_reader_why(const struct pcap_reader *r);
 

@@ -79,6 +79,12 @@ struct evidence_api {
 /* What the kernel said about a socket in the namespace of tap @tap. */
 struct evidence_kernel {
 	uint32_t tap;
+	/*
+	 * It was asked who takes what comes from @asked_peer to @asked_local: its own look-up found
+	 * this socket, whose own addresses may be wildcards.
+	 */
+	bool asked;
+	struct endpoint asked_local, asked_peer;
 	struct sockdiag_entry entry;
 };
 

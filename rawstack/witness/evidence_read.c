@@ -366,6 +366,11 @@ static int read_kernel(struct reader *rd, struct evidence *ev)
 		e->bytes_received = get_uint(rd, "bytes_received", INT64_MAX);
 		e->bytes_acked = get_uint(rd, "bytes_acked", INT64_MAX);
 	}
+	k.asked = json_object_get(rd->obj, "asked_local") != NULL;
+	if (k.asked) {
+		k.asked_local = get_endpoint(rd, "asked_local", "asked_local_port");
+		k.asked_peer = get_endpoint(rd, "asked_peer", "asked_peer_port");
+	}
 	return rd->rc < 0 ? rd->rc : evidence_add_kernel(ev, &k);
 }
 

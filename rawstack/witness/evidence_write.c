@@ -193,6 +193,12 @@ static json_t *kernel_json(const struct evidence_kernel *k)
 		put_int(o, "bytes_received", e->bytes_received);
 		put_int(o, "bytes_acked", e->bytes_acked);
 	}
+	if (k->asked) {
+		put_endpoint(o, "asked_local", "asked_local_port", &k->asked_local,
+			     evidence_form(e->family));
+		put_endpoint(o, "asked_peer", "asked_peer_port", &k->asked_peer,
+			     evidence_form(e->family));
+	}
 	return o;
 }
 

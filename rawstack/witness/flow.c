@@ -2,9 +2,12 @@
 /* flow.c - the flow table */
 #include "flow.h"
 
+#include "../siphash.h"
+
 #include <assert.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 /*
  * Slots are handed out in order and reused through a free list; the hash holds the newest
@@ -18,9 +21,16 @@
  */
 enum { FRAGMENTS_MAX = 64, SEQ_WINDOW_MAX = 1 << 30 };
 
+/*
+ * How long before a flow's first frame something unattributed may still have been of that flow:
+ * hosts keep fragments for up to 60 seconds (RFC 8200 4.5).
+ */
+static const uint64_t STRAY_NS = 60000000000;
+
 struct fragment_entry {
 	bool in_use;
 	uint32_t tap, id;
+	uint64_t ts_ns; /* of the fragment that was here first */
 	struct addr src, dst;
 	uint8_t proto;
 	struct flow *fl; /* NULL: first fragment not seen yet */
@@ -35,17 +45,21 @@ struct flow_table {
 	struct flow *free;
 	struct flow **buckets;
 	size_t bucket_mask;
+	struct siphash_key secret; /* clients choose their addresses and ports */
+	size_t in_use;
 	struct port_range ports[FILTER_RANGES_MAX];
 	size_t n_ports;
 	struct fragment_entry fragments[FRAGMENTS_MAX];
 	size_t fragment_next;
-	struct {
+	struct lost_pair {
 		struct addr a, b;
-	} lost_pairs[FRAGMENTS_MAX];
+		uint64_t ts_ns;
+	} lost_pairs[FRAGMENTS_MAX]; /* a ring, the latest ones */
 	size_t n_lost_pairs;
-	bool lost_pairs_overflow;
+	uint64_t lost_pairs_gone_ns; /* the latest that the ring has forgotten, 0: none */
 	uint64_t full;
 	uint64_t unread[EVIDENCE_TAPS_MAX];
+	uint64_t unread_ns; /* when the last one was */
 };
 
 struct flow_table *flow_table_create(size_t max_flows, const struct port_range *ports,
@@ -53,6 +67,7 @@ struct flow_table *flow_table_create(size_t max_flows, const struct port_range *
 {
 	struct flow_table *ft = calloc(1, sizeof(*ft));
 	size_t buckets = 64;
+	uint8_t secret[16];
 
 	if (!ft)
 		return NULL;
@@ -65,6 +80,10 @@ struct flow_table *flow_table_create(size_t max_flows, const struct port_range *
 		flow_table_destroy(ft);
 		return NULL;
 	}
+	/* So early in a boot that there is none yet nobody aims at us either. */
+	if (getrandom(secret, sizeof(secret), GRND_NONBLOCK) != sizeof(secret))
+		memset(secret, 0, sizeof(secret));
+	ft->secret = siphash_key_from(secret);
 	ft->max_flows = max_flows;
 	ft->bucket_mask = buckets - 1;
 	if (n_ports)
@@ -84,9 +103,12 @@ void flow_table_destroy(struct flow_table *ft)
 
 static size_t key_bucket(const struct flow_table *ft, const struct flow_key *k)
 {
-	uint64_t h = addr_hash(&k->server, (uint64_t)k->server_port << 16 | k->client_port);
+	uint64_t words[5] = {(uint64_t)k->proto << 32 | (uint32_t)k->server_port << 16 |
+			     k->client_port};
 
-	return (size_t)addr_hash(&k->client, h ^ k->proto) & ft->bucket_mask;
+	memcpy(&words[1], k->server.b, sizeof(k->server.b));
+	memcpy(&words[3], k->client.b, sizeof(k->client.b));
+	return (size_t)siphash_words(&ft->secret, words, 5) & ft->bucket_mask;
 }
 
 static bool key_eq(const struct flow_key *a, const struct flow_key *b)
@@ -120,6 +142,7 @@ static struct flow *flow_open(struct flow_table *ft, const struct flow_key *key,
 		ft->full++;
 		return NULL;
 	}
+	ft->in_use++;
 	*fl = (struct flow){.key = *key, .first_ns = now_ns, .last_ns = now_ns, .in_use = true};
 	if (older) {
 		while (*link != older)
@@ -158,6 +181,7 @@ void flow_table_forget(struct flow_table *ft, struct flow *fl)
 			ft->fragments[i] = (struct fragment_entry){0};
 	*fl = (struct flow){.next = ft->free};
 	ft->free = fl;
+	ft->in_use--;
 }
 
 static bool watched(const struct flow_table *ft, uint16_t port)
@@ -390,13 +414,11 @@ static struct fragment_entry *fragment_find(struct flow_table *ft, const struct 
 
 static void note_lost_pair(struct flow_table *ft, const struct fragment_entry *e)
 {
-	if (ft->n_lost_pairs == FRAGMENTS_MAX) {
-		ft->lost_pairs_overflow = true;
-		return;
-	}
-	ft->lost_pairs[ft->n_lost_pairs].a = e->src;
-	ft->lost_pairs[ft->n_lost_pairs].b = e->dst;
-	ft->n_lost_pairs++;
+	struct lost_pair *p = &ft->lost_pairs[ft->n_lost_pairs++ % FRAGMENTS_MAX];
+
+	if (ft->n_lost_pairs > FRAGMENTS_MAX && p->ts_ns >= ft->lost_pairs_gone_ns)
+		ft->lost_pairs_gone_ns = p->ts_ns ? p->ts_ns : 1;
+	*p = (struct lost_pair){e->src, e->dst, e->ts_ns};
 }
 
 static struct fragment_entry *fragment_add(struct flow_table *ft, const struct evidence_frame *f)
@@ -408,6 +430,7 @@ static struct fragment_entry *fragment_add(struct flow_table *ft, const struct e
 	*e = (struct fragment_entry){.in_use = true,
 				     .tap = f->tap,
 				     .id = f->info.frag_id,
+				     .ts_ns = f->ts_ns,
 				     .src = f->info.src,
 				     .dst = f->info.dst,
 				     .proto = f->info.proto};
@@ -465,9 +488,10 @@ struct flow *flow_table_input(struct flow_table *ft, const struct evidence_frame
 	if (f->canary)
 		return NULL;
 	if (!p->has_ports) {
-		if (p->problems & FRAME_BAD)
+		if (p->problems & FRAME_BAD) {
 			ft->unread[f->tap]++;
-		else if (p->fragment && p->frag_offset)
+			ft->unread_ns = f->ts_ns;
+		} else if (p->fragment && p->frag_offset)
 			return later_fragment(ft, f);
 		return NULL;
 	}
@@ -484,31 +508,53 @@ struct flow *flow_table_input(struct flow_table *ft, const struct evidence_frame
 	return fl;
 }
 
+/* May something seen at @ts_ns between @a and @b have been of this flow? */
+static bool may_be_of(const struct flow *fl, const struct addr *a, const struct addr *b,
+		      uint64_t ts_ns)
+{
+	if (ts_ns + STRAY_NS < fl->first_ns)
+		return false;
+	return (addr_eq(a, &fl->key.server) && addr_eq(b, &fl->key.client)) ||
+	       (addr_eq(b, &fl->key.server) && addr_eq(a, &fl->key.client));
+}
+
+void flow_table_settle_one(const struct flow_table *ft, struct flow *fl)
+{
+	size_t n = ft->n_lost_pairs < FRAGMENTS_MAX ? ft->n_lost_pairs : FRAGMENTS_MAX;
+	bool stray = ft->lost_pairs_gone_ns && ft->lost_pairs_gone_ns + STRAY_NS >= fl->first_ns;
+
+	for (size_t i = 0; i < n; i++)
+		stray |= may_be_of(fl, &ft->lost_pairs[i].a, &ft->lost_pairs[i].b,
+				   ft->lost_pairs[i].ts_ns);
+	for (size_t i = 0; i < FRAGMENTS_MAX; i++) {
+		const struct fragment_entry *e = &ft->fragments[i];
+
+		if (e->in_use && !e->fl)
+			stray |= may_be_of(fl, &e->src, &e->dst, e->ts_ns);
+	}
+	fl->fragments_unattributed |= stray;
+}
+
 void flow_table_settle(struct flow_table *ft)
 {
-	for (size_t i = 0; i < FRAGMENTS_MAX; i++) {
-		if (ft->fragments[i].in_use && !ft->fragments[i].fl)
-			note_lost_pair(ft, &ft->fragments[i]);
-		ft->fragments[i] = (struct fragment_entry){0};
-	}
-	for (size_t i = 0; i < ft->used; i++) {
-		struct flow *fl = &ft->slots[i];
+	for (size_t i = 0; i < ft->used; i++)
+		if (ft->slots[i].in_use)
+			flow_table_settle_one(ft, &ft->slots[i]);
+}
 
-		if (ft->lost_pairs_overflow)
-			fl->fragments_unattributed = true;
-		for (size_t k = 0; k < ft->n_lost_pairs; k++) {
-			const struct addr *a = &ft->lost_pairs[k].a, *b = &ft->lost_pairs[k].b;
-
-			if ((addr_eq(a, &fl->key.server) && addr_eq(b, &fl->key.client)) ||
-			    (addr_eq(b, &fl->key.server) && addr_eq(a, &fl->key.client)))
-				fl->fragments_unattributed = true;
-		}
-	}
+bool flow_table_unread_near(const struct flow_table *ft, const struct flow *fl)
+{
+	return ft->unread_ns && ft->unread_ns + STRAY_NS >= fl->first_ns;
 }
 
 struct flow *flow_table_at(const struct flow_table *ft, size_t i)
 {
 	return i < ft->used && ft->slots[i].in_use ? &ft->slots[i] : NULL;
+}
+
+size_t flow_table_room(const struct flow_table *ft)
+{
+	return ft->max_flows - ft->in_use;
 }
 
 size_t flow_table_slots(const struct flow_table *ft)

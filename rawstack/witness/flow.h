@@ -88,6 +88,12 @@ struct flow *flow_table_input(struct flow_table *ft, const struct evidence_frame
 /* After the last frame: marks the flows whose fragments could not be attributed. */
 void flow_table_settle(struct flow_table *ft);
 
+/* The same for one flow that is judged while others go on. */
+void flow_table_settle_one(const struct flow_table *ft, struct flow *fl);
+
+/* Was a frame that could not be read seen since this flow began, or shortly before? */
+bool flow_table_unread_near(const struct flow_table *ft, const struct flow *fl);
+
 /* The key of a datagram from @src to @dst, and which way it goes; false when neither port is
  * watched. */
 bool flow_table_orient(const struct flow_table *ft, uint8_t proto, const struct endpoint *src,
@@ -100,6 +106,9 @@ struct flow *flow_table_find(const struct flow_table *ft, const struct flow_key 
 struct flow *flow_table_at(const struct flow_table *ft, size_t i);
 size_t flow_table_slots(const struct flow_table *ft);
 size_t flow_table_index(const struct flow_table *ft, const struct flow *fl);
+
+/* How many more generations there is room for. */
+size_t flow_table_room(const struct flow_table *ft);
 
 /* Frees the slot of a flow that has been judged. */
 void flow_table_forget(struct flow_table *ft, struct flow *fl);

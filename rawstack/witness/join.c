@@ -287,6 +287,7 @@ static void attach_kernel(struct joiner *jn, struct connection *c, enum evidence
 		s->cookie_mismatch = found && s->api && s->api->cookie;
 	}
 	s->kernel = found ? &found->entry : NULL;
+	s->by_lookup = found && found->asked;
 }
 
 /* Flows that the client's host sent and that neither a record nor a socket of that host claims. */

@@ -16,6 +16,8 @@ struct connection {
 		uint32_t api_records;
 		uint64_t bytes_in, bytes_out;	     /* over all records */
 		const struct sockdiag_entry *kernel; /* NULL: none */
+		bool by_lookup;			     /* @kernel is what the kernel's own look-up
+						      * of these addresses found */
 		bool cookie_mismatch;
 	} side[SIDE_NUM];
 };

@@ -12,7 +12,7 @@ enum { CLOCK_STEP_MAX_NS = 100000000 };
 
 static const uint64_t CONTRADICTIONS =
 	(1ULL << (REASON_API_KERNEL_ADDRESS_MISMATCH + 1)) - 1; /* all that stand before it */
-static const uint64_t INFORMATION = 1ULL << REASON_SUPERFRAMES;
+static const uint64_t INFORMATION = 1ULL << REASON_SUPERFRAMES | 1ULL << REASON_WIRE_ONLY;
 
 static void add(uint64_t *reasons, enum reason r, bool when)
 {
@@ -71,13 +71,28 @@ void judge_run_gates(const struct evidence *ev, const struct flow_table *ft, str
 	add(&run->reasons, REASON_TABLE_FULL, ev->overflow || flow_table_full(ft) != 0);
 }
 
+void judge_live_gates(const struct evidence *ev, const struct flow_table *ft, struct judge_run *run)
+{
+	const struct evidence_tap *t = &ev->taps[0];
+
+	*run = (struct judge_run){.n_taps = 1};
+	add(&run->reasons, REASON_RING_DROPS, t->drops != 0);
+	add(&run->reasons, REASON_IDENTITY_FAILED, t->consumed < t->packets - t->drops);
+	add(&run->reasons, REASON_BLOCK_GAP, t->block_gaps != 0);
+	add(&run->reasons, REASON_KERNEL_EVENTS_LOST, ev->kernel_events_lost != 0);
+	add(&run->reasons, REASON_TABLE_FULL, ev->overflow || flow_table_full(ft) != 0);
+}
+
 /* How a socket of @family whose peer is @peer says that it travels. */
 static enum carriage claim(int family, const struct addr *peer)
 {
 	return family == AF_INET || addr_is_mapped(peer) ? CARRIAGE_V4 : CARRIAGE_V6;
 }
 
-/* A UDP socket that serves everybody names no peer and claims nothing about one flow. */
+/*
+ * A UDP socket that serves everybody names no peer and claims nothing about one flow, unless the
+ * kernel was asked for that flow.
+ */
 static bool kernel_claims(const struct sockdiag_entry *k)
 {
 	return k && k->dst.port != 0;
@@ -144,6 +159,9 @@ static enum carriage claims(const struct connection *c, bool *mixed)
 			all[n++] = claim(side->api->family, &side->api->peer.addr);
 		if (kernel_claims(side->kernel))
 			all[n++] = claim(side->kernel->family, &side->kernel->dst.addr);
+		else if (side->kernel && side->by_lookup)
+			all[n++] = claim(side->kernel->family,
+					 s == SIDE_SERVER ? &c->key.client : &c->key.server);
 	}
 	for (int i = 1; i < n; i++)
 		*mixed |= all[i] != all[0];
@@ -287,7 +305,9 @@ static void gate_all(const struct judge_run *run, const struct connection *c, ui
 {
 	*reasons |= run->reasons;
 	add(reasons, REASON_GENERATION_AMBIGUOUS, c->ambiguous);
-	gate_kernel(c, reasons);
+	add(reasons, REASON_WIRE_ONLY, run->wire_only);
+	if (!run->wire_only)
+		gate_kernel(c, reasons);
 	if (!c->flow) {
 		add(reasons, REASON_NO_FRAMES, true);
 		return;
@@ -310,6 +330,8 @@ void judge_connection(const struct judge_run *run, const struct connection *c,
 
 	*out = (struct judgement){.verdict = VERDICT_INCONCLUSIVE};
 	out->claimed = claims(c, &mixed_claims);
+	if (run->wire_only)
+		out->claimed = claim(AF_INET6, &c->key.server);
 	for (int s = 0; s < SIDE_NUM; s++)
 		compare_side(&c->side[s], &out->reasons);
 	if (c->flow && out->claimed != CARRIAGE_NONE)

@@ -16,6 +16,12 @@
 /* What holds for the whole run: the gates it failed, and which tap stands at which side. */
 struct judge_run {
 	uint64_t reasons;
+	/*
+	 * There are frames and nothing else, as in a capture file: then the addresses make the
+	 * claim. A connection between IPv4 addresses has to travel as IPv4, one between others as
+	 * IPv6, and what programs and kernels made of it is not judged.
+	 */
+	bool wire_only;
 	size_t n_taps;
 	uint32_t tap[SIDE_NUM];
 };
@@ -28,6 +34,15 @@ struct judgement {
 
 /* The gates of the run. Pure. */
 void judge_run_gates(const struct evidence *ev, const struct flow_table *ft, struct judge_run *run);
+
+/*
+ * The same while a run with one tap goes on: no last canary has been sent yet, and more may have
+ * been captured than was read. Everything before some moment must have been read at that moment.
+ * Frames that could not be read are not among these gates: flow_table_unread_near() tells whom they
+ * concern.
+ */
+void judge_live_gates(const struct evidence *ev, const struct flow_table *ft,
+		      struct judge_run *run);
 
 /* One connection against its run. Pure. */
 void judge_connection(const struct judge_run *run, const struct connection *c,

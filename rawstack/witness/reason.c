@@ -29,6 +29,8 @@ static const struct reason_words WORDS[REASON_NUM] = {
 	[REASON_KERNEL_EVENTS_LOST] = {"kernel_events_lost", "the kernel dropped socket events"},
 	[REASON_UNPARSED] = {"unparsed", "some frame could not be read: it may belong to anyone"},
 	[REASON_TABLE_FULL] = {"table_full", "a table of the witness was full"},
+	[REASON_CAPTURE_UNPROVEN] = {"capture_unproven",
+				     "the capture file does not prove that no frame was missed"},
 	[REASON_NO_FRAMES] = {"no_frames", "no frame was seen"},
 	[REASON_STARTED_LATE] = {"started_late", "the beginning was not seen"},
 	[REASON_ENDED_EARLY] = {"ended_early", "the end was not seen"},
@@ -52,6 +54,7 @@ static const struct reason_words WORDS[REASON_NUM] = {
 				    "the wire does not show what the program reported"},
 	[REASON_SUPERFRAMES] = {"superframes",
 				"segmentation offload: frames larger than the wire's"},
+	[REASON_WIRE_ONLY] = {"wire_only", "only the wire was asked: its addresses are the claim"},
 };
 
 const char *reason_name(enum reason r)

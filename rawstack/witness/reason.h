@@ -25,6 +25,7 @@ enum reason {
 	REASON_KERNEL_EVENTS_LOST,
 	REASON_UNPARSED,
 	REASON_TABLE_FULL,
+	REASON_CAPTURE_UNPROVEN,
 	/* Gates of one connection. */
 	REASON_NO_FRAMES,
 	REASON_STARTED_LATE,
@@ -45,6 +46,7 @@ enum reason {
 	REASON_RESULT_MISMATCH,
 	/* Information: changes no verdict. */
 	REASON_SUPERFRAMES,
+	REASON_WIRE_ONLY,
 	REASON_NUM
 };
 

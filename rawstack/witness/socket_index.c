@@ -17,13 +17,24 @@ static int cmp_endpoint(const struct endpoint *a, const struct endpoint *b)
 	return c ? c : (int)a->port - (int)b->port;
 }
 
+/* The endpoints it is found by: those it was asked for, else its own. */
+static const struct endpoint *local_of(const struct evidence_kernel *k)
+{
+	return k->asked ? &k->asked_local : &k->entry.src;
+}
+
+static const struct endpoint *peer_of(const struct evidence_kernel *k)
+{
+	return k->asked ? &k->asked_peer : &k->entry.dst;
+}
+
 static int cmp_tuple(const struct evidence_kernel *a, const struct evidence_kernel *b)
 {
 	int c = cmp_u64(a->tap, b->tap);
 
 	c = c ? c : (int)a->entry.proto - (int)b->entry.proto;
-	c = c ? c : cmp_endpoint(&a->entry.src, &b->entry.src);
-	return c ? c : cmp_endpoint(&a->entry.dst, &b->entry.dst);
+	c = c ? c : cmp_endpoint(local_of(a), local_of(b));
+	return c ? c : cmp_endpoint(peer_of(a), peer_of(b));
 }
 
 static int cmp_socket(const struct evidence_kernel *a, const struct evidence_kernel *b)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -330,22 +331,70 @@ int witness_catch_up(struct witness *w, unsigned int timeout_ms)
 	return rc < 0 ? rc : read_events(w);
 }
 
-int witness_dump_sockets(struct witness *w)
+static int dump_all(struct witness *w, uint32_t tap, sockdiag_fn fn, void *arg)
 {
 	static const int families[] = {AF_INET, AF_INET6}, protos[] = {IPPROTO_TCP, IPPROTO_UDP};
 
-	for (uint32_t i = 0; i < w->ev.n_taps; i++) {
-		struct kernel_sink sink = {w, i};
+	for (int k = 0; k < 4; k++) {
+		int rc = sockdiag_dump(w->posts[tap].diag, protos[k & 1], families[k >> 1], 0, fn,
+				       arg);
 
-		for (int k = 0; k < 4; k++) {
-			int rc = sockdiag_dump(w->posts[i].diag, protos[k & 1], families[k >> 1], 0,
-					       take_watched, &sink);
-
-			if (rc < 0)
-				return rc;
-		}
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
+}
+
+int witness_dump_sockets(struct witness *w)
+{
+	for (uint32_t i = 0; i < w->ev.n_taps; i++) {
+		struct kernel_sink sink = {w, i};
+		int rc = dump_all(w, i, take_watched, &sink);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int witness_lookup(struct witness *w, uint32_t tap, int proto, const struct endpoint *local,
+		   const struct endpoint *peer, struct sockdiag_entry *out)
+{
+	/* With IPv4 addresses this is the look-up of an IPv4 datagram, whose socket may be either.
+	 */
+	bool v4 = addr_is_mapped(&local->addr) && addr_is_mapped(&peer->addr);
+	struct evidence_kernel k = {
+		.tap = tap, .asked = true, .asked_local = *local, .asked_peer = *peer};
+	int rc = sockdiag_get(w->posts[tap].diag, proto, v4 ? AF_INET : AF_INET6, local, peer, out);
+
+	if (rc < 0 || !w->cfg.keep)
+		return rc;
+	k.entry = *out;
+	if (out->dst.port == 0 && proto == IPPROTO_UDP)
+		evidence_add_kernel(&w->ev, &k);
+	return 0;
+}
+
+struct listener_sink {
+	const struct evidence *ev;
+	sockdiag_fn fn;
+	void *arg;
+};
+
+static void take_listener(const struct sockdiag_entry *e, void *arg)
+{
+	const struct listener_sink *sink = arg;
+
+	if (e->dst.port == 0 && evidence_watches(sink->ev, e->src.port) &&
+	    (e->proto == IPPROTO_UDP || e->state == TCP_LISTEN))
+		sink->fn(e, sink->arg);
+}
+
+int witness_listeners(struct witness *w, uint32_t tap, sockdiag_fn fn, void *arg)
+{
+	struct listener_sink sink = {&w->ev, fn, arg};
+
+	return dump_all(w, tap, take_listener, &sink);
 }
 
 int witness_stop(struct witness *w)

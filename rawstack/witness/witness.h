@@ -82,6 +82,17 @@ int witness_catch_up(struct witness *w, unsigned int timeout_ms);
  */
 int witness_dump_sockets(struct witness *w);
 
+/*
+ * Asks the kernel at post @tap who takes what comes from @peer to @local. With keep, the answer
+ * goes into the document where its own addresses do not name the peer. Returns 0, -ENOENT (nobody)
+ * or -errno.
+ */
+int witness_lookup(struct witness *w, uint32_t tap, int proto, const struct endpoint *local,
+		   const struct endpoint *peer, struct sockdiag_entry *out);
+
+/* Calls @fn for each listener and unconnected UDP socket of a watched port at post @tap. */
+int witness_listeners(struct witness *w, uint32_t tap, sockdiag_fn fn, void *arg);
+
 /* Ends it as described above. Returns 0 or -errno; the document is complete either way. */
 int witness_stop(struct witness *w);
 

@@ -151,7 +151,8 @@ Test(judge, each_damage_has_the_verdict_and_the_reason_it_should_have)
 
 Test(judge, the_table_above_leaves_no_reason_out)
 {
-	uint64_t covered = 0;
+	/* Those of capture files are not in evidence documents: test_tracker.c has them. */
+	uint64_t covered = reason_bit(REASON_CAPTURE_UNPROVEN) | reason_bit(REASON_WIRE_ONLY);
 
 	for (size_t i = 0; i < T_N_DAMAGES; i++)
 		if (T_DAMAGES[i].reason != REASON_NUM)
