@@ -51,6 +51,7 @@ NETLINK_SRC := \
 	rawstack/netlink/nl.c \
 	rawstack/netlink/lab.c \
 	rawstack/netlink/lab_extra.c \
+	rawstack/netlink/rps.c \
 	rawstack/netlink/sockdiag.c \
 	rawstack/netlink/dispatch.c \
 	rawstack/netlink/dispatch_ask.c

@@ -139,6 +139,7 @@ static void describe(struct lab *lab, const struct lab_options *opt)
 	for (size_t i = 0; i < opt->n_clients; i++)
 		lab->host[LAB_CLIENT].further[i] = opt->clients[i];
 	lab->host[LAB_CLIENT].n_further = (int)opt->n_clients;
+	lab->host[LAB_SERVER].bare = opt->bare_server;
 }
 
 static int write_setting(const struct setting *s)
@@ -337,6 +338,12 @@ static void add_unmute(struct nl_batch *batch, unsigned int ifindex)
 	tcm->tcm_parent = TC_H_ROOT;
 }
 
+/* So many of its addresses of each family its kernel shall have. */
+static int kernel_addrs(const struct lab_host *host)
+{
+	return host->bare ? 0 : host->n_addrs;
+}
+
 static void plan_hosts(struct nl_batch *batch, const struct lab *lab, enum lab_side side)
 {
 	const struct lab_host *host = &lab->host[side], *peer = &lab->host[!side];
@@ -345,7 +352,7 @@ static void plan_hosts(struct nl_batch *batch, const struct lab *lab, enum lab_s
 	if (side == LAB_CLIENT)
 		add_veth(batch, lab);
 	add_no_autoconf(batch, host->ifindex);
-	for (int i = 0; i < host->n_addrs; i++) {
+	for (int i = 0; i < kernel_addrs(host); i++) {
 		add_address(batch, host->ifindex, &host->v4[i], 0);
 		add_address(batch, host->ifindex, &host->v6[i], 0);
 	}
@@ -511,7 +518,7 @@ static int count_groups(const struct lab_host *host)
 	uint32_t groups[LAB_ADDRS_MAX + 1 + LAB_FURTHER_MAX];
 	int n = 0;
 
-	for (int i = 0; i < host->n_addrs; i++)
+	for (int i = 0; i < kernel_addrs(host); i++)
 		note_group(groups, &n, &host->v6[i]);
 	note_group(groups, &n, &host->link_local);
 	for (int i = 0; i < host->n_further; i++)

@@ -29,6 +29,7 @@ struct lab_host {
 	struct addr v4[LAB_ADDRS_MAX]; /* the primary first */
 	struct addr v6[LAB_ADDRS_MAX];
 	int n_addrs;		/* of each family */
+	bool bare;		/* its kernel has none of them: somebody else answers for them */
 	struct addr link_local; /* fe80::a:1 or fe80::a:2; zero: none */
 	struct addr further[LAB_FURTHER_MAX];
 	int n_further;
@@ -37,7 +38,12 @@ struct lab_host {
 /* What a lab may have beside the usual. All zero: the lab drawn above. */
 struct lab_options {
 	bool link_local; /* both ends of the veth have a link-local address */
-	bool low_ports;	 /* on the server, everybody may bind ports below 1024 */
+	/*
+	 * The server's kernel gets no address and answers for none: for a stack that brings its
+	 * own, on the link's MAC address. The addresses it is to have are in the description.
+	 */
+	bool bare_server;
+	bool low_ports; /* on the server, everybody may bind ports below 1024 */
 	/*
 	 * Ports that the server's kernel hands out to sockets that did not choose one; 0: as usual.
 	 * A narrow range tells such sockets from those of servers.

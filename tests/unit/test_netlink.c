@@ -3,11 +3,13 @@
 #include "../../rawstack/netlink/lab.h"
 #include "../../rawstack/netlink/netns.h"
 #include "../../rawstack/netlink/nl.h"
+#include "../../rawstack/netlink/rps.h"
 #include "t_lab.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/if.h>
@@ -594,4 +596,44 @@ Test(netlink, two_labs_side_by_side_do_not_meet)
 	cr_assert(send(in_b, "x", 1, 0) == 1, "the other lab lives on");
 	close(listener);
 	lab_destroy(&b);
+}
+
+static size_t count_addresses(int netns_fd)
+{
+	struct ifaddrs *list;
+	size_t n = 0;
+	int back;
+
+	cr_assert(netns_enter(netns_fd, &back) == 0);
+	cr_assert(getifaddrs(&list) == 0);
+	netns_leave(back);
+	for (struct ifaddrs *i = list; i; i = i->ifa_next)
+		n += strcmp(i->ifa_name, "lo") != 0 && i->ifa_addr &&
+		     i->ifa_addr->sa_family != AF_PACKET;
+	freeifaddrs(list);
+	return n;
+}
+
+Test(netlink, a_bare_server_has_no_address_of_its_own_and_its_client_the_usual_ones)
+{
+	struct lab lab;
+
+	cr_assert(lab_create_with(&(struct lab_options){.bare_server = true}, &lab, NULL) == 0);
+	cr_assert(count_addresses(lab.host[LAB_SERVER].netns_fd) == 0);
+	cr_assert(count_addresses(lab.host[LAB_CLIENT].netns_fd) == 2);
+	cr_assert(lab.host[LAB_SERVER].n_addrs == 2, "what it is to have is described");
+	lab_destroy(&lab);
+}
+
+Test(netlink, receive_work_moves_only_where_it_is_told_and_says_why_not)
+{
+	struct lab lab;
+
+	cr_assert(lab_create(&lab, NULL) == 0);
+	cr_assert(rps_set(lab.host[LAB_SERVER].netns_fd, "vb", 1) == 0);
+	cr_assert(rps_set(lab.host[LAB_SERVER].netns_fd, "vb", 0) == 0);
+	cr_assert(rps_set(lab.host[LAB_SERVER].netns_fd, "va", 1) == -ENOENT,
+		  "va is the other host's");
+	cr_assert(rps_set(lab.host[LAB_SERVER].netns_fd, "../lo", 1) == -EINVAL);
+	lab_destroy(&lab);
 }
