@@ -249,7 +249,8 @@ LAB_TESTS := \
 	confirmed sabotage drain \
 	cli cli_lab \
 	report who_gets_it sockets \
-	audit
+	audit \
+	load load_cli
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
 SOAK_TESTS := \
 	lab/test_audit

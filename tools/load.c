@@ -87,7 +87,8 @@ static int say_ready(const struct load_options *o)
 	if (write(o->ready_fd, line, sizeof(line) - 1) != (ssize_t)sizeof(line) - 1)
 		return cli_fail("load", "cannot write to --ready-fd %d: %s; open it for writing",
 				o->ready_fd, strerror(errno));
-	close(o->ready_fd);
+	if (o->ready_fd > STDERR_FILENO)
+		close(o->ready_fd);
 	return 0;
 }
 

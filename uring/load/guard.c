@@ -15,6 +15,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -178,6 +179,31 @@ static void keep(struct addr *list, size_t *n, const struct sockaddr *sa)
 		list[(*n)++] = ep.addr;
 }
 
+/*
+ * The last address of an IPv4 network is everybody's, whether the kernel was told so or not. On a
+ * network of one or two hosts (RFC 3021) there is none. What getifaddrs(3) calls the broadcast
+ * address is the address itself where the kernel was not told.
+ */
+static void keep_broadcast(struct guard_facts *facts, const struct ifaddrs *i)
+{
+	struct endpoint addr, mask, told;
+	socklen_t len = sizeof(struct sockaddr_in);
+
+	if (!(i->ifa_flags & IFF_BROADCAST) || !i->ifa_addr || i->ifa_addr->sa_family != AF_INET ||
+	    !i->ifa_netmask || facts->n_broadcast + 2 > GUARD_ADDRS_MAX ||
+	    endpoint_from_sockaddr(i->ifa_addr, len, &addr) < 0 ||
+	    endpoint_from_sockaddr(i->ifa_netmask, len, &mask) < 0)
+		return;
+	if (i->ifa_broadaddr && endpoint_from_sockaddr(i->ifa_broadaddr, len, &told) >= 0 &&
+	    !addr_eq(&told.addr, &addr.addr))
+		facts->broadcast[facts->n_broadcast++] = told.addr;
+	if ((mask.addr.b[15] & 3) != 0)
+		return;
+	for (int b = 12; b < 16; b++)
+		addr.addr.b[b] |= (uint8_t)~mask.addr.b[b];
+	facts->broadcast[facts->n_broadcast++] = addr.addr;
+}
+
 /* Of the calling thread's namespace. */
 static int look_at_addresses(struct guard_facts *facts)
 {
@@ -187,8 +213,7 @@ static int look_at_addresses(struct guard_facts *facts)
 		return -errno;
 	for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
 		keep(facts->own, &facts->n_own, i->ifa_addr);
-		if (i->ifa_flags & IFF_BROADCAST)
-			keep(facts->broadcast, &facts->n_broadcast, i->ifa_broadaddr);
+		keep_broadcast(facts, i);
 	}
 	freeifaddrs(list);
 	return 0;

@@ -153,7 +153,9 @@ static int take_neighbour(struct raw *raw, const struct ring_frame *f)
 		run_dislike(&raw->run, LOAD_BAD_FRAME);
 	if (rc < 0)
 		return 0;
-	if (msg.op == NEIGHBOUR_TELLS && addr_eq(&msg.target, &raw->cfg.target.addr)) {
+	/* No host has a group's MAC address; to such a one nothing is sent, whoever tells us to. */
+	if (msg.op == NEIGHBOUR_TELLS && addr_eq(&msg.target, &raw->cfg.target.addr) &&
+	    !(msg.sender_mac[0] & 1)) {
 		memcpy(raw->server_mac, msg.sender_mac, sizeof(raw->server_mac));
 		raw->resolved = true;
 		raw->told++;

@@ -26,7 +26,7 @@ struct raw_config {
 	void *arg;
 };
 
-enum { RAW_TICK_MS = 100, RAW_RESOLVE_MS = 2000 };
+enum { RAW_TICK_MS = 100, RAW_RESOLVE_MS = 1000 };
 
 struct raw;
 

@@ -109,7 +109,10 @@ bool run_start(struct run *r, uint64_t now, uint64_t *since)
 		return false;
 	if (r->plan.rate > 0) {
 		*since = due_ns(r, r->scheduled);
-		if (*since > now)
+		/* Late as we may be, what is due after the end is not of this run. */
+		if (*since > now ||
+		    (r->phase == RUN_MEASURE && r->plan.duration_ns &&
+		     *since - r->measure_ns >= r->plan.duration_ns && *since >= r->measure_ns))
 			return false;
 		r->scheduled++;
 	} else {
