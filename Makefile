@@ -77,6 +77,16 @@ STACK_SRC := \
 	rawstack/stack/udp.c \
 	rawstack/stack/out.c \
 	rawstack/stack/tcp.c \
+	rawstack/stack/tcp_timer.c \
+	rawstack/stack/tcp_sack.c \
+	rawstack/stack/tcp_out.c \
+	rawstack/stack/tcp_rcv.c \
+	rawstack/stack/tcp_ack.c \
+	rawstack/stack/tcp_cookie.c \
+	rawstack/stack/tcp_syn.c \
+	rawstack/stack/tcp_wait.c \
+	rawstack/stack/tcp_in.c \
+	rawstack/stack/tcp_user.c \
 	rawstack/stack/ip.c \
 	rawstack/stack/stack.c \
 	rawstack/stack/link_check.c \
@@ -241,7 +251,7 @@ UNIT_TESTS := \
 	flow judge judge_damage evidence \
 	tracker \
 	ladder dispatch \
-	stack_binding \
+	stack_binding stack_open \
 	wheel engine server client http \
 	histogram exchange load \
 	audit_judges
@@ -263,9 +273,11 @@ TEST_SRC := \
 	tests/unit/t_net.c \
 	tests/unit/t_capture.c \
 	tests/unit/t_lab.c \
-	tests/unit/t_stack.c \
 	tests/unit/t_evidence.c \
 	tests/unit/t_damage.c \
+	tests/unit/t_stack.c \
+	tests/unit/t_script.c \
+	tests/unit/t_script_segment.c \
 	tests/unit/bpf_interp.c \
 	tests/lab/t_bench.c \
 	tests/lab/t_program.c

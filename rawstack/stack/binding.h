@@ -3,6 +3,7 @@
 #ifndef RAWSTACK_STACK_BINDING_H
 #define RAWSTACK_STACK_BINDING_H
 
+#include "ilist.h"
 #include "stack.h"
 
 /*
@@ -26,9 +27,9 @@ struct binding {
 
 	/* TCP: connections that wait for stack_accept(), linked through the connection. */
 	uint32_t backlog, waiting;
-	uint32_t first, last; /* 0: none */
-	uint32_t half_open;   /* entries of the SYN table that belong here */
-	bool event;	      /* ACCEPT (or DGRAM) is on the list of events or was reported */
+	struct ilist queue;
+	uint32_t half_open; /* entries of the SYN table that belong here */
+	bool event;	    /* ACCEPT (or DGRAM) is on the list of events or was reported */
 	uint16_t event_next;
 	void *owner;	/* UDP: the socket */
 	bool connected; /* UDP: only @peer is heard, and it is heard here before elsewhere */

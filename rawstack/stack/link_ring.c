@@ -203,7 +203,8 @@ static int map_tx_ring(struct ring_link *r, uint32_t slots)
 	if (req.tp_block_size < req.tp_frame_size)
 		req.tp_block_size = req.tp_frame_size;
 	ret = set_int(r->tx_fd, PACKET_VERSION, TPACKET_V2);
-	if (ret == 0) /* a frame it does not like is dropped; without this it would stay, and block */
+	if (ret ==
+	    0) /* a frame it does not like is dropped; without this it would stay, and block */
 		ret = set_int(r->tx_fd, PACKET_LOSS, 1);
 	while (ret == 0) {
 		req.tp_block_nr =

@@ -88,7 +88,7 @@ static int begin_frame(struct stack *s, uint64_t now, struct out *o)
 	o->held = rc == -EINPROGRESS;
 	if (rc < 0 && !o->held) {
 		s->stats.neigh_failed++;
-		return -ENOBUFS;
+		return -EHOSTUNREACH;
 	}
 	o->frame = o->held ? s->scratch : s->cfg.link.reserve(s->cfg.link.arg, o->frame_len);
 	if (o->frame == NULL) {

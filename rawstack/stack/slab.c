@@ -11,9 +11,7 @@ int slab_init(struct slab *sl, uint32_t size, uint32_t max)
 {
 	size_t chunks = ((size_t)max + 1 + SLAB_CHUNK - 1) / SLAB_CHUNK;
 
-	if (size < 8 || size % 8 != 0)
-		return -EINVAL;
-	*sl = (struct slab){.size = size, .max = max, .fresh = 1};
+	*sl = (struct slab){.size = (size + 7) / 8 * 8, .max = max, .fresh = 1};
 	sl->chunks = calloc(chunks, sizeof(*sl->chunks));
 	return sl->chunks == NULL ? -ENOMEM : 0;
 }

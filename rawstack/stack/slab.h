@@ -18,7 +18,7 @@ enum { SLAB_CHUNK_SHIFT = 9, SLAB_CHUNK = 1 << SLAB_CHUNK_SHIFT };
 
 struct slab {
 	uint8_t **chunks;
-	uint32_t size;	/* bytes of an object, a multiple of 8, at least 8 */
+	uint32_t size;	/* bytes of an object, rounded up to a multiple of 8 */
 	uint32_t max;	/* objects there may be */
 	uint32_t free;	/* head of the free list, 0: none */
 	uint32_t fresh; /* the first index never given out */
@@ -26,7 +26,7 @@ struct slab {
 	uint32_t n_chunks;
 };
 
-/* Returns 0, -EINVAL (size) or -ENOMEM (the table of chunks). */
+/* Returns 0 or -ENOMEM (the table of chunks). */
 int slab_init(struct slab *sl, uint32_t size, uint32_t max);
 void slab_fini(struct slab *sl);
 

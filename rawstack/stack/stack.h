@@ -217,8 +217,7 @@ enum stack_event_type {
 	STACK_EV_ACCEPT,    /* id: stack_accept() has something */
 	STACK_EV_CONNECTED, /* conn: stack_connect() succeeded */
 	STACK_EV_READABLE,  /* conn: stack_recv() has data, or the end of the stream */
-	STACK_EV_WRITABLE,  /* conn: stack_send() takes more, after it had taken less than asked;
-			       or all that was sent is acknowledged */
+	STACK_EV_WRITABLE,  /* conn: stack_send() takes more, after it had taken less than asked */
 	STACK_EV_CLOSED,    /* conn: over, error says how (0: both ends closed); the handle is good
 			       until stack_close() */
 	STACK_EV_DGRAM,	    /* id: stack_udp_recv() has something, or an error is pending */
