@@ -216,6 +216,9 @@ COMMAND_SRC := \
 	tools/pcap_expr.c \
 	tools/trace.c \
 	tools/flow_notes.c \
+	tools/doctor_probe.c \
+	tools/doctor_judge.c \
+	tools/doctor.c \
 	tools/watch.c \
 	tools/replay.c \
 	tools/witness_options.c \
@@ -252,6 +255,7 @@ UNIT_TESTS := \
 	tracker \
 	ladder dispatch \
 	stack_binding stack_open \
+	doctor \
 	wheel engine server client http \
 	histogram exchange load \
 	audit_judges
@@ -260,7 +264,8 @@ LAB_TESTS := \
 	cli cli_lab \
 	report who_gets_it sockets \
 	audit \
-	load load_cli
+	load load_cli \
+	doctor_here
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
 SOAK_TESTS := \
 	lab/test_audit

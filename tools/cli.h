@@ -61,6 +61,7 @@ int cli_print_json(json_t *json);
 int cmd_addr(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_load(int argc, char **argv);

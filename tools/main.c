@@ -22,6 +22,7 @@ static const struct command COMMANDS[] = {
 	 "which families the listeners really serve, and mapped connections"},
 	{"addr", cmd_addr, "say what an address is, and what the stack will do with it"},
 	{"judge", cmd_judge, "judge saved evidence again"},
+	{"doctor", cmd_doctor, "what this machine allows, and how to get what is missing"},
 };
 enum { N_COMMANDS = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };
 

@@ -88,6 +88,8 @@ static const struct refusal REFUSALS[] = {
 	{ARGS("lab", "--list=3"), USAGE, "takes no value"},
 	{ARGS("addr", "--json=x", "::1"), USAGE, "takes no value"},
 	{ARGS("sockets", "-Z"), USAGE, "'-Z'"},
+	{ARGS("doctor", "-Z"), USAGE, "'-Z'"},
+	{ARGS("doctor", "help"), USAGE, "'help'"},
 	{ARGS("sockets", "80"), USAGE, "-p 80"},
 	{ARGS("sockets", "--all=x"), USAGE, "takes no value"},
 	/* Options without their value. */
@@ -294,7 +296,7 @@ Test(cli, a_port_in_use_is_named)
 }
 
 static const char *const COMMANDS[] = {"lab",	  "witness", "serve", "connect",
-				       "sockets", "addr",    "judge"};
+				       "sockets", "addr",    "judge", "doctor"};
 
 static size_t longest_line(const char *text)
 {
