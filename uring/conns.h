@@ -19,8 +19,8 @@ enum {
 	CONNS_GEN_MASK = 0xffffff,
 	CONNS_TICKS_PER_IDLE = 64, /* idle timeouts are this precise, and fit one turn */
 	/* Receive buffers: a short request in one piece; any UDP payload whole. */
-	STREAM_BUFFER_SIZE = 4096,
-	STREAM_BUFFERS_MAX = 8192,	     /* more connections than this share them */
+	STREAM_BUFFER_SIZE = 4096 + 64,	     /* not all beginnings in one set of the cache */
+	STREAM_BUFFERS_MAX = 2048,	     /* more connections than this share them */
 	STREAM_BUF_BASE = ENGINE_DGRAMS_MAX, /* engine_buf of the first stream buffer */
 	DGRAM_PAYLOAD_MAX = 65536,
 };

@@ -155,6 +155,7 @@ static bool dispatch(struct uring *u, const struct io_uring_cqe *cqe, struct eng
 		*ev = (struct engine_event){.type = ENGINE_WOKEN, .buf = ENGINE_NO_BUF};
 		return cqe->res == sizeof(u->wake_value);
 	case OP_CANCEL: /* the cancelled request tells itself */
+	case OP_CLOSE:	/* fails only for a descriptor that is not ours */
 		break;
 	}
 	return false;
@@ -212,8 +213,10 @@ static int uring_poll(struct engine *e, struct engine_event *events, int max, in
 	rc = submit_and_wait(u, wait_ms(u, n, timeout_ms));
 	if (rc < 0)
 		return rc;
+	u->reaping = true;
 	n += reap(u, events + n, max - n);
 	conn_expire(u);
+	u->reaping = false;
 	n += conns_take_closed(&u->conns, events + n, max - n);
 	return n == 0 && u->fatal < 0 ? u->fatal : n;
 }

@@ -25,6 +25,7 @@ enum { GROUP_TCP, GROUP_UDP };
 enum uring_op {
 	OP_WAKE = 1,
 	OP_CANCEL,
+	OP_CLOSE,
 	OP_ACCEPT,
 	OP_RECV,
 	OP_SEND,
@@ -34,6 +35,9 @@ enum uring_op {
 
 /* What waits for a free submission entry or a free buffer. */
 enum { WANT_RECV = 1, WANT_CANCEL = 2 };
+
+/* conn.flags */
+enum { CONN_DRAINED = 1 }; /* nothing was left to read when something was read last */
 
 struct uring_listener {
 	struct listen_info info;
@@ -75,6 +79,7 @@ struct uring {
 	int wake_fd;
 	uint64_t wake_value;
 	bool wake_armed;
+	bool reaping;		  /* completions are being handled */
 	bool no_multishot_accept; /* the kernel refused it */
 	bool drained;		  /* ENGINE_DRAINED was delivered */
 	int fatal;		  /* -errno of a listener that broke */

@@ -22,8 +22,28 @@ static uint64_t conn_tag(const struct uring *u, const struct conn *c, enum uring
 	return tag_make(op, c->gen, engine_conn_index(conns_handle(&u->conns, c)));
 }
 
+/* Without a free entry the descriptor stays with @c, for close(2). */
+static void close_queue(struct uring *u, struct conn *c)
+{
+	struct io_uring_sqe *sqe = uring_sqe(u);
+
+	if (sqe == NULL)
+		return;
+	io_uring_prep_close(sqe, c->fd);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	io_uring_sqe_set_data64(sqe, tag_make(OP_CLOSE, 0, 0));
+	c->fd = -1;
+}
+
 static void conn_finish(struct uring *u, struct conn *c)
 {
+	/*
+	 * Closes ride along with the next submission: a batch of them costs about a tenth less than
+	 * as many system calls. While completions are handled there is no later submission before
+	 * ENGINE_CLOSED is delivered.
+	 */
+	if (!u->reaping)
+		close_queue(u, c);
 	conns_finish(&u->conns, c);
 	accept_resume(u);
 }
@@ -79,6 +99,9 @@ static void recv_arm(struct uring *u, struct conn *c)
 	io_uring_prep_recv(sqe, c->fd, NULL, 0, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = GROUP_TCP;
+	/* Behind an answer there is rarely another request: do not try, wait. */
+	if (c->flags & CONN_DRAINED)
+		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 	io_uring_sqe_set_data64(sqe, conn_tag(u, c, OP_RECV));
 	c->receiving = true;
 }
@@ -121,6 +144,10 @@ bool conn_recv_complete(struct uring *u, const struct io_uring_cqe *cqe, struct 
 		bufring_take(&u->tcp_bufs, id);
 	assert(c != NULL && c->receiving); /* it is not freed while the request is in flight */
 	c->receiving = false;
+	if (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY)
+		c->flags &= (uint8_t)~CONN_DRAINED;
+	else
+		c->flags |= CONN_DRAINED;
 	deliver = c->state == CONN_OPEN && cqe->res >= 0 && (has_buf || cqe->res == 0);
 	if (has_buf && (!deliver || cqe->res == 0))
 		bufring_recycle(&u->tcp_bufs, id);
@@ -130,6 +157,7 @@ bool conn_recv_complete(struct uring *u, const struct io_uring_cqe *cqe, struct 
 	}
 	if (c->state == CONN_OPEN && cqe->res == -ENOBUFS) {
 		u->stats.recv_starved++;
+		bufring_starved(&u->tcp_bufs);
 		conns_wait(&u->conns, c, WANT_RECV);
 	} else if (c->state == CONN_OPEN && (cqe->res == -EINTR || cqe->res == -EAGAIN)) {
 		recv_arm(u, c);
@@ -210,7 +238,7 @@ void conn_retry_waiting(struct uring *u)
 {
 	/* What fails again goes to the tail: look at each one once. */
 	struct conn *last = TAILQ_LAST(&u->conns.waiting, conn_list), *c;
-	uint32_t budget = u->tcp_bufs.count - u->tcp_bufs.lent;
+	uint32_t budget = u->tcp_bufs.offered;
 
 	while ((c = TAILQ_FIRST(&u->conns.waiting)) != NULL) {
 		uint8_t want = c->want;
