@@ -257,7 +257,7 @@ UNIT_TESTS := \
 	stack_binding stack_open \
 	doctor \
 	wheel engine server client http \
-	histogram exchange load \
+	histogram exchange load http_answer \
 	audit_judges
 LAB_TESTS := \
 	confirmed sabotage drain \
@@ -270,7 +270,7 @@ LAB_TESTS := \
 SOAK_TESTS := \
 	lab/test_audit
 FUZZERS := \
-	addr frame evidence pcap http
+	addr frame evidence pcap http load
 SEEDERS := \
 	frame pcap
 TEST_SRC := \
@@ -374,7 +374,8 @@ $(BUILD)/gen/builtin.o: $(BUILD)/gen/builtin.c
 
 # Fuzzers are clang's; every source of the library is instrumented, so they have objects of their own.
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
-FUZZ_OBJ   := $(RAWSTACK_SRC:%.c=$(BUILD)/fuzz/%.o) $(BUILD)/fuzz/uring/http.o
+FUZZ_OBJ   := $(RAWSTACK_SRC:%.c=$(BUILD)/fuzz/%.o) $(BUILD)/fuzz/uring/http.o \
+	      $(patsubst %,$(BUILD)/fuzz/uring/load/%.o,http_answer neighbour sources)
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
 	$(call say,LD,$@)

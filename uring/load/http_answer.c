@@ -37,6 +37,7 @@ static bool status_line(struct http_answer *a)
 	uint64_t status;
 
 	if (strncmp(a->line, "HTTP/1.", 7) != 0 || a->line[7] == '\0' || a->line[8] != ' ' ||
+	    strspn(a->line + 9, "0123456789") != STATUS_DIGITS ||
 	    !read_number(a->line + 9, STATUS_DIGITS, &status))
 		return false;
 	a->status = (unsigned int)status;
