@@ -254,7 +254,7 @@ UNIT_TESTS := \
 	flow judge judge_damage evidence \
 	tracker \
 	ladder dispatch \
-	stack_binding stack_open \
+	stack_binding stack_open stack_data stack_close stack_loss \
 	doctor \
 	wheel engine server client http \
 	histogram exchange load http_answer \

@@ -275,6 +275,8 @@ static uint32_t next_lost(const struct stack *s, const struct tcp_conn *c, uint3
 
 	*seq = seq_lt(c->rtx_next, c->snd_una) ? c->snd_una : c->rtx_next;
 	if (b == NULL || b->n == 0) { /* NewReno: the first segment, once (RFC 6582 3.2) */
+		if (seq_lt(c->rtx_next, c->snd_una))
+			return 0;
 		end = c->snd_una + c->mss;
 		if (seq_lt(c->snd_end, end))
 			end = snd_total(c);

@@ -338,6 +338,8 @@ static bool do_call(struct run *r, const char *w, char *line)
 		stack_set_keepalive(r->s, r->now, r->conn, number(r, word(&line)));
 	else if (strcmp(w, "release") == 0)
 		stack_release(r->s, &r->buf);
+	else if (strcmp(w, "drop") == 0)
+		r->n = 0;
 	else if (strcmp(w, "full") == 0 || strcmp(w, "room") == 0)
 		r->link_full = *w == 'f';
 	else

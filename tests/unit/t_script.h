@@ -30,11 +30,12 @@
  *	stat NAME N		a field of struct stack_stats
  *	info mss|cwnd|unacked|unsent N
  *	icmp hard|soft|big N SEQ	an ICMP error that quotes a segment of ours
+ *	drop			forgets what has left
  *	full | room		the link takes no more frames; takes them again
  *
  * Every script runs twice: with an IPv4 peer on the dual-stack socket, and with an IPv6 peer.
  * "$m" in a script stands for the MSS option of the family at MTU 1500, "$s" for the data of a full
- * segment with timestamps, "$d" for the default MSS of the family, "$f" for a full one without.
+ * segment with timestamps, "$t" the same at MTU 1280, "$d" for the default MSS of the family, "$f" for a full one without.
  */
 struct script {
 	const char *name;
