@@ -202,7 +202,21 @@ AUDIT_SRC := \
 	tools/audit/run.c \
 	tools/audit/attach.c \
 	tools/audit/show.c
+BENCH_SRC := \
+	tools/bench/figures.c \
+	tools/bench/plan.c \
+	tools/bench/processor.c \
+	tools/bench/sample.c \
+	tools/bench/arena.c \
+	tools/bench/commands.c \
+	tools/bench/measure.c \
+	tools/bench/results.c \
+	tools/bench/environment.c \
+	tools/bench/report_json.c \
+	tools/bench/report_table.c
 COMMAND_SRC := \
+	tools/bench.c \
+	tools/bench_options.c \
 	tools/cli.c \
 	tools/report.c \
 	tools/evidence_file.c \
@@ -242,7 +256,7 @@ MAIN_SRC := tools/main.c
 
 RAWSTACK_SRC := $(ADDR_SRC) $(WIRE_SRC) $(NETLINK_SRC) $(CAPTURE_SRC) $(STACK_SRC) $(WITNESS_SRC)
 URING_SRC    := $(ENGINE_SRC) $(LOAD_SRC)
-TOOLS_SRC    := $(CASE_SRC) $(LAB_SRC) $(AUDIT_SRC) $(COMMAND_SRC)
+TOOLS_SRC    := $(CASE_SRC) $(LAB_SRC) $(AUDIT_SRC) $(BENCH_SRC) $(COMMAND_SRC)
 
 # Tests by hand too: tests/unit/test_NAME.c, tests/lab/test_NAME.c, tests/fuzz/fuzz_NAME.c.
 UNIT_TESTS := \
@@ -258,7 +272,8 @@ UNIT_TESTS := \
 	doctor \
 	wheel engine server client http \
 	histogram exchange load http_answer \
-	audit_judges
+	audit_judges \
+	bench
 LAB_TESTS := \
 	confirmed sabotage drain \
 	cli cli_lab \

@@ -60,6 +60,7 @@ int cli_print_json(json_t *json);
 /* The subcommands. @argv[0] is the subcommand's name. Each returns the exit code. */
 int cmd_addr(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_judge(int argc, char **argv);

@@ -20,6 +20,8 @@ static const struct command COMMANDS[] = {
 	{"load", cmd_load, "load a server with connections: sockets, or raw frames without a TCP"},
 	{"sockets", cmd_sockets,
 	 "which families the listeners really serve, and mapped connections"},
+	{"bench", cmd_bench,
+	 "measure engines, families and workloads, in turn and several times"},
 	{"addr", cmd_addr, "say what an address is, and what the stack will do with it"},
 	{"judge", cmd_judge, "judge saved evidence again"},
 	{"doctor", cmd_doctor, "what this machine allows, and how to get what is missing"},

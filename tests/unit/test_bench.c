@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* test_bench.c - what a benchmark makes of its measurements, without measuring */
+#include "../../tools/bench/figures.h"
+#include "../../tools/bench/plan.h"
+#include "../../tools/bench/processor.h"
+#include "../../tools/bench/results.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+Test(bench, the_median_stands_in_the_middle_and_the_rest_between_its_ends)
+{
+	const double odd[] = {30, 10, 20}, even[] = {4, 1, 3, 2};
+	struct spread s = spread_of(odd, 3);
+
+	cr_assert(s.median == 20 && s.min == 10 && s.max == 30 && s.n == 3);
+	s = spread_of(even, 4);
+	cr_assert(s.median == 2.5 && s.min == 1 && s.max == 4);
+	cr_assert(spread_of(odd, 0).n == 0);
+}
+
+Test(bench, ratios_are_of_pairs_and_a_missing_one_is_left_out)
+{
+	/* The machine was twice as slow in the second round: the ratio is the same. */
+	const double a[] = {200, 100, 50}, b[] = {100, 50, 0};
+	struct spread s = spread_of_ratios(a, b, 3);
+
+	cr_assert(s.median == 2 && s.min == 2 && s.max == 2 && s.n == 2);
+}
+
+static struct bench_plan two_by_two(void)
+{
+	struct bench_plan p = {.n_subjects = 2, .n_loads = 1, .rounds = 3};
+
+	p.subjects[0].name = "uring";
+	p.subjects[1].name = "epoll";
+	p.loads[0] = (struct bench_load){.name = "raw", .raw = true};
+	cr_assert(plan_fill(&p, 1U << BENCH_IPV4 | 1U << BENCH_MAPPED, 1U << BENCH_ACCEPT) == 0);
+	return p;
+}
+
+Test(bench, every_round_has_each_cell_once_and_every_other_goes_backwards)
+{
+	struct bench_plan p = two_by_two();
+
+	cr_assert(p.n_cells == 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		cr_assert(plan_cell_at(&p, i) == i);
+		cr_assert(plan_cell_at(&p, 4 + i) == 3 - i);
+		cr_assert(plan_cell_at(&p, 8 + i) == i);
+	}
+}
+
+Test(bench, too_many_cells_are_refused)
+{
+	struct bench_plan p = {.n_subjects = PLAN_SUBJECTS_MAX, .n_loads = 4};
+
+	cr_assert(plan_fill(&p, 7, 15) == -E2BIG);
+}
+
+Test(bench, names_are_read_whole_and_the_wrong_one_is_named)
+{
+	char bad[16] = "";
+	uint32_t mask;
+
+	cr_assert(bench_families_read("native,ipv4", &mask, bad, sizeof(bad)) == 0);
+	cr_assert(mask == (1U << BENCH_NATIVE | 1U << BENCH_IPV4));
+	cr_assert(bench_works_read("kept", &mask, bad, sizeof(bad)) == 0);
+	cr_assert(mask == 1U << BENCH_KEPT);
+	cr_assert(bench_works_read("accept,kep", &mask, bad, sizeof(bad)) == -EINVAL);
+	cr_assert(strcmp(bad, "kep") == 0, "said '%s'", bad);
+	cr_assert(bench_families_read("", &mask, bad, sizeof(bad)) == -EINVAL);
+	cr_assert(bench_families_read("ipv4,", &mask, bad, sizeof(bad)) == -EINVAL);
+}
+
+Test(bench, proc_stat_is_read_for_the_processor_asked_for)
+{
+	static const char text[] = "cpu  1 2 3 4 5 6 7 8 9 10\n"
+				   "cpu0 11 12 13 14 15 16 17 18 0 0\n"
+				   "cpu1 21 22 23 24 25 26 27 28 0 0\n"
+				   "cpu10 1 1 1 1 1 1 1 1 0 0\n"
+				   "intr 5\n";
+	struct processor_time t;
+
+	cr_assert(processor_parse(text, 1, &t) == 0);
+	cr_assert(t.user == 43 && t.sys == 23 && t.idle == 49 && t.softirq == 53 && t.stolen == 28);
+	cr_assert(processor_parse(text, 10, &t) == 0 && t.sys == 1);
+	cr_assert(processor_parse(text, 2, &t) == -ENOENT);
+	cr_assert(processor_parse("cpu0 1 2 3", 0, &t) == -ENOENT);
+}
+
+static double ratio_named(const struct bench_results *r, const char *name)
+{
+	struct bench_ratio list[RATIOS_MAX];
+	size_t n = results_ratios(r, list, RATIOS_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i].name, name) == 0)
+			return list[i].spread.median;
+	cr_assert_fail("no ratio '%s' among %zu", name, n);
+	return 0;
+}
+
+Test(bench, rates_costs_and_ratios_follow_from_the_samples)
+{
+	struct bench_plan p = two_by_two();
+	struct bench_results r;
+	struct spread cpu;
+
+	cr_assert(results_init(&r, &p) == 0);
+	for (uint32_t cell = 0; cell < p.n_cells; cell++)
+		for (int round = 0; round < 3; round++) {
+			bool uring = p.cells[cell].subject == 0;
+			bool mapped = p.cells[cell].family == BENCH_MAPPED;
+			struct bench_sample s = {.conn_per_s = 1000 * (round + 1)};
+
+			s.conn_per_s *= uring ? 1.5 : 1;
+			s.conn_per_s *= mapped ? 0.5 : 1;
+			s.cpu_s[CPU_SYS] = 0.75;
+			s.cpu_s[CPU_SOFTIRQ] = 0.25;
+			results_add(&r, cell, &s);
+		}
+	cr_assert(results_rate(&r, 0).median == 3000);
+	cpu = results_cpu_us(&r, 0, CPU_KINDS);
+	cr_assert(cpu.median > 333 && cpu.median < 334, "%f", cpu.median);
+	cr_assert(results_cpu_us(&r, 0, CPU_SOFTIRQ).median < 84);
+	cr_assert(ratio_named(&r, "uring / epoll, accept, mapped, raw") == 1.5);
+	cr_assert(ratio_named(&r, "mapped / ipv4, epoll, accept, raw") == 0.5);
+	cr_assert(results_latency_us(&r, 0, LAT_P99).n == 0);
+	cr_assert(!results_spoiled(&r));
+	r.samples[3][1].spoilers.cookies = 2;
+	cr_assert(results_spoiled(&r));
+	cr_assert(results_spoilers(&r, 3).cookies == 2);
+	results_free(&r);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* commands.c - "dualwire serve", "dualwire load", and other people's commands */
+#include "commands.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SOURCES_FIRST = 16, SOURCES = 64, BACKLOG = 4096 };
+
+static void add(struct command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct command *cmd, const char *fmt, ...)
+{
+	char *at = cmd->text + cmd->used;
+	size_t room = sizeof(cmd->text) - cmd->used;
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(at, room, fmt, ap);
+	va_end(ap);
+	assert(len >= 0 && (size_t)len < room && cmd->n < COMMAND_ARGS);
+	cmd->argv[cmd->n++] = at;
+	cmd->argv[cmd->n] = NULL;
+	cmd->used += (size_t)len + 1;
+}
+
+bool command_server_is_bare(const struct bench_subject *s)
+{
+	return s->command == NULL && strcmp(s->name, "bypass") == 0;
+}
+
+static const struct addr *server_address(const struct lab *lab, enum bench_family f)
+{
+	const struct lab_host *host = &lab->host[LAB_SERVER];
+
+	return f == BENCH_NATIVE ? &host->v6[0] : &host->v4[0];
+}
+
+/* The workloads of "dualwire serve" and "dualwire load" have the same names. */
+static const char *workload_of(enum bench_work w)
+{
+	return w == BENCH_ACCEPT ? "accept" : w == BENCH_HTTP ? "http" : "echo";
+}
+
+static void add_stack(struct command *cmd, const struct lab_host *host)
+{
+	char text[ADDR_STRLEN];
+
+	add(cmd, "-i");
+	add(cmd, "%s", host->ifname);
+	add(cmd, "--address");
+	add(cmd, "%s/24", addr_print(&host->v4[0], ADDR_FORM_INET, text));
+	add(cmd, "--address");
+	add(cmd, "%s/64", addr_print(&host->v6[0], ADDR_FORM_INET, text));
+}
+
+void command_server(struct command *cmd, const struct lab *lab, const struct bench_plan *p,
+		    const struct bench_cell *c, const struct measure_config *cfg)
+{
+	const struct bench_subject *s = &p->subjects[c->subject];
+
+	*cmd = (struct command){0};
+	if (s->command) {
+		add(cmd, "/bin/sh");
+		add(cmd, "-c");
+		add(cmd, "PORT=%d; export PORT; exec %s", BENCH_PORT, s->command);
+		return;
+	}
+	add(cmd, "/proc/self/exe");
+	add(cmd, "serve");
+	add(cmd, "-q");
+	add(cmd, "-p");
+	add(cmd, "%d", BENCH_PORT);
+	add(cmd, "%s", c->family == BENCH_IPV4 ? "-4" : "-6");
+	add(cmd, "--engine");
+	add(cmd, "%s", s->name);
+	add(cmd, "--workload");
+	add(cmd, "%s", workload_of(c->work));
+	add(cmd, "--backlog");
+	add(cmd, "%d", BACKLOG);
+	add(cmd, "--report-peers");
+	add(cmd, "%s", cfg->report_peers ? "on" : "off");
+	if (command_server_is_bare(s))
+		add_stack(cmd, &lab->host[LAB_SERVER]);
+}
+
+/* What others get to know of the server. */
+static void add_environment(struct command *cmd, const char *host, double seconds,
+			    const struct measure_config *cfg, const char *command)
+{
+	add(cmd, "/bin/sh");
+	add(cmd, "-c");
+	add(cmd,
+	    "HOST=%s PORT=%d SECONDS_=%.0f CONNECTIONS=%u; export HOST PORT SECONDS_ CONNECTIONS; "
+	    "exec %s",
+	    host, BENCH_PORT, seconds < 1 ? 1 : seconds, cfg->in_flight, command);
+}
+
+static void add_sources(struct command *cmd, enum bench_family f)
+{
+	/* A process namespace of its own hides from the generator that this network is our lab. */
+	add(cmd, "--i-own-this-network");
+	add(cmd, "--raw");
+	add(cmd, "-i");
+	add(cmd, "va");
+	add(cmd, "--source");
+	add(cmd, f == BENCH_NATIVE ? "2001:db8:1::%x" : "198.51.100.%d", SOURCES_FIRST);
+	add(cmd, "--sources");
+	add(cmd, "%d", SOURCES);
+}
+
+static void add_shape(struct command *cmd, const struct bench_cell *c,
+		      const struct bench_load *load, const struct measure_config *cfg)
+{
+	add(cmd, "--workload");
+	add(cmd, "%s", workload_of(c->work));
+	add(cmd, "--close");
+	add(cmd, cfg->close_fin ? "fin" : "rst");
+	if (load->rate > 0) {
+		add(cmd, "--rate");
+		add(cmd, "%.0f", load->rate);
+		return;
+	}
+	add(cmd, "--in-flight");
+	add(cmd, "%u", c->work == BENCH_KEPT ? cfg->kept : cfg->in_flight);
+	if (c->work == BENCH_KEPT) {
+		add(cmd, "--requests");
+		add(cmd, "0");
+	}
+}
+
+void command_load(struct command *cmd, const struct lab *lab, const struct bench_plan *p,
+		  const struct bench_cell *c, const struct measure_config *cfg, double seconds,
+		  bool measured)
+{
+	const struct bench_load *load = &p->loads[c->load];
+	char host[ADDR_STRLEN];
+
+	*cmd = (struct command){0};
+	addr_print(server_address(lab, c->family), ADDR_FORM_INET, host);
+	if (load->command) {
+		add_environment(cmd, host, seconds, cfg, load->command);
+		return;
+	}
+	add(cmd, "/proc/self/exe");
+	add(cmd, "load");
+	add(cmd, "-J");
+	add(cmd, "-q");
+	if (load->raw)
+		add_sources(cmd, c->family);
+	add_shape(cmd, c, load, cfg);
+	add(cmd, "--duration");
+	add(cmd, "%.3f", seconds);
+	if (measured && cfg->histograms && load->rate > 0) {
+		add(cmd, "--histogram");
+		add(cmd, "%s/%s-%s-%s.txt", cfg->histograms, p->subjects[c->subject].name,
+		    bench_family_name(c->family), bench_work_name(c->work));
+	}
+	add(cmd, "%s", host);
+	add(cmd, "%d", BENCH_PORT);
+}

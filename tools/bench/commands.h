@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* commands.h - the command lines of a cell's server and generator */
+#ifndef TOOLS_BENCH_COMMANDS_H
+#define TOOLS_BENCH_COMMANDS_H
+
+#include "measure.h"
+
+enum { COMMAND_ARGS = 48, COMMAND_TEXT = 2048, BENCH_PORT = 7000 };
+
+/* An argument vector with its texts. */
+struct command {
+	char *argv[COMMAND_ARGS + 1];
+	int n;
+	char text[COMMAND_TEXT];
+	size_t used;
+};
+
+/* Both abort when a line outgrows the limits: its parts are ours or were checked. */
+void command_server(struct command *cmd, const struct lab *lab, const struct bench_plan *p,
+		    const struct bench_cell *c, const struct measure_config *cfg);
+
+/* @seconds to run for; @measured: of the run that counts, whose latencies may be kept. */
+void command_load(struct command *cmd, const struct lab *lab, const struct bench_plan *p,
+		  const struct bench_cell *c, const struct measure_config *cfg, double seconds,
+		  bool measured);
+
+/* Does this engine bring its own stack? */
+bool command_server_is_bare(const struct bench_subject *s);
+
+#endif

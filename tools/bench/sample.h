@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* sample.h - one measurement of one cell: what was counted, and what spoils it */
+#ifndef TOOLS_BENCH_SAMPLE_H
+#define TOOLS_BENCH_SAMPLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where the server's processor spent its time. */
+enum bench_cpu { CPU_USER, CPU_SYS, CPU_SOFTIRQ, CPU_KINDS };
+
+enum bench_percentile { LAT_P50, LAT_P90, LAT_P99, LAT_P999, LAT_MAX, LAT_KINDS };
+
+/*
+ * What happened during a run that should not: each makes its figures doubtful. Kernel counters are
+ * those of the server's namespace; an engine without the kernel's TCP leaves them at 0.
+ */
+#define BENCH_SPOILERS(X)                                                                          \
+	X(errors, "failed connections")                                                            \
+	X(disliked, "frames the generator did not like")                                           \
+	X(dropped, "frames the generator's ring dropped")                                          \
+	X(retransmits, "segments the generator sent again")                                        \
+	X(listen_overflows, "ListenOverflows")                                                     \
+	X(listen_drops, "ListenDrops")                                                             \
+	X(syn_retransmits, "TCPSynRetrans")                                                        \
+	X(cookies, "SyncookiesSent")                                                               \
+	X(unaccounted, "PassiveOpens that no client knows of, or the reverse")                     \
+	X(idle, "percent of its time the server's processor had nothing to do, over 10")           \
+	X(stolen, "percent of its time that was taken from the server's processor, over 2")
+
+struct bench_spoilers {
+#define BENCH_SPOILER_FIELD(name, text) uint64_t name;
+	BENCH_SPOILERS(BENCH_SPOILER_FIELD)
+#undef BENCH_SPOILER_FIELD
+};
+
+/* The n-th spoiler's words and number; NULL past the last. */
+const char *bench_spoiler(const struct bench_spoilers *s, size_t n, uint64_t *value);
+
+struct bench_sample {
+	uint64_t connections, answers; /* completed */
+	double seconds;
+	double conn_per_s, answers_per_s;
+	double cpu_s[CPU_KINDS];      /* seconds of the server's processor, per second */
+	double client_cpu;	      /* of the generator's processor, the part that was busy */
+	double frames_in, frames_out; /* of the generator per connection, 0: not known */
+	bool has_latency;
+	double latency_us[LAT_KINDS];
+	struct bench_spoilers spoilers;
+	char engine_text[128]; /* the path the engine took */
+};
+
+#endif
