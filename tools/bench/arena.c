@@ -2,12 +2,15 @@
 /* arena.c - labs with a processor for each end */
 #include "arena.h"
 
+#include "../../rawstack/netlink/netns.h"
 #include "../../rawstack/netlink/rps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 int arena_init(struct arena *a)
 {
@@ -49,6 +52,26 @@ static int steer(struct arena *a, const struct lab *lab)
 	return 0;
 }
 
+/*
+ * BBR, where it is the default, paces with a timer for each socket, which would be measured along.
+ * A namespace may only choose what the machine allows to all, which Reno always is.
+ */
+static void choose_congestion_control(const struct lab_host *host)
+{
+	static const char *const names[] = {"cubic", "reno"};
+	bool chosen = false;
+	int back, fd;
+
+	if (netns_enter(host->netns_fd, &back) < 0)
+		return;
+	fd = open("/proc/sys/net/ipv4/tcp_congestion_control", O_WRONLY | O_CLOEXEC);
+	for (size_t i = 0; fd >= 0 && !chosen && i < sizeof(names) / sizeof(names[0]); i++)
+		chosen = write(fd, names[i], strlen(names[i])) > 0;
+	if (fd >= 0)
+		close(fd);
+	netns_leave(back);
+}
+
 int arena_need(struct arena *a, enum arena_kind kind, struct arena_error *err)
 {
 	struct lab_error why = {{0}, {0}};
@@ -64,6 +87,8 @@ int arena_need(struct arena *a, enum arena_kind kind, struct arena_error *err)
 		return ret;
 	}
 	a->made[kind] = true;
+	for (int side = 0; side < LAB_SIDES; side++)
+		choose_congestion_control(&a->lab[kind].host[side]);
 	a->rps_error = a->one_cpu ? 0 : steer(a, &a->lab[kind]);
 	return 0;
 }
