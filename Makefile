@@ -187,7 +187,7 @@ AUDIT_SRC := \
 	tools/audit/service.c \
 	tools/audit/probe.c \
 	tools/audit/speech.c \
-	tools/audit/holder.c \
+	tools/audit/options.c \
 	tools/audit/forge.c \
 	tools/audit/log.c \
 	tools/audit/check_listeners.c \

@@ -233,20 +233,35 @@ static struct sockdiag_entry listener(int proto, int family, const char *at, int
 	};
 }
 
-Test(audit_services, each_kind_of_listener_takes_what_it_should)
+/* Who of two listeners on one port gets a family, as "first", "second" or "nobody". */
+static const char *winner(struct sockdiag_entry first, struct sockdiag_entry second, const char *to)
 {
-	struct addr v4 = addr("198.51.100.2"), v6 = addr("2001:db8:1::2");
-	struct sockdiag_entry dual = listener(IPPROTO_TCP, AF_INET6, "::", 0);
-	struct sockdiag_entry only = listener(IPPROTO_TCP, AF_INET6, "::", 1);
+	static struct listeners l;
+	struct addr a = addr(to);
+	const struct sockdiag_entry *e;
+	struct service s;
+
+	l.list[0] = first;
+	l.list[1] = second;
+	l.n = 2;
+	cr_assert(services_of(&l, &s, 1) == 1 && s.n == 2);
+	e = service_listener(&l, &s, &a, 1);
+	return !e ? "nobody" : e == &l.list[0] ? "first" : "second";
+}
+
+Test(audit_services, a_client_meets_the_listener_that_the_kernel_would_choose)
+{
 	struct sockdiag_entry any4 = listener(IPPROTO_TCP, AF_INET, "0.0.0.0", -1);
+	struct sockdiag_entry only = listener(IPPROTO_TCP, AF_INET6, "::", 1);
+	struct sockdiag_entry dual = listener(IPPROTO_TCP, AF_INET6, "::", 0);
 	struct sockdiag_entry mapped = listener(IPPROTO_TCP, AF_INET6, "::ffff:198.51.100.2", 0);
 
-	cr_assert(listener_takes(&dual, &v4, 1) && listener_takes(&dual, &v6, 1));
-	cr_assert(!listener_takes(&only, &v4, 1) && listener_takes(&only, &v6, 1));
-	cr_assert(listener_takes(&any4, &v4, 1) && !listener_takes(&any4, &v6, 1));
-	cr_assert(listener_takes(&mapped, &v4, 1) && !listener_takes(&mapped, &v6, 1));
-	dual.ifindex = 7;
-	cr_assert(!listener_takes(&dual, &v4, 1) && listener_takes(&dual, &v4, 7));
+	cr_assert_str_eq(winner(any4, only, "198.51.100.2"), "first");
+	cr_assert_str_eq(winner(any4, only, "2001:db8:1::2"), "second");
+	cr_assert_str_eq(winner(any4, dual, "198.51.100.2"), "first");
+	cr_assert_str_eq(winner(mapped, dual, "198.51.100.2"), "first");
+	cr_assert_str_eq(winner(mapped, dual, "198.51.100.3"), "second");
+	cr_assert_str_eq(winner(mapped, only, "198.51.100.3"), "nobody");
 }
 
 Test(audit_services, loopback_serves_nobody_else)

@@ -4,7 +4,7 @@
 
 #include "../../rawstack/netlink/netns.h"
 #include "checks.h"
-#include "holder.h"
+#include "options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,12 +43,12 @@ static int open_namespace(pid_t pid, int *out)
 	return ret;
 }
 
-static void keep_own(struct audit *a)
+static void keep_own(struct audit *a, const struct holders *h)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < a->listeners.n; i++)
-		if (holder_has(a->cfg->attach, a->listeners.list[i].inode))
+		if (options_holds(h, a->listeners.list[i].inode, a->cfg->attach))
 			a->listeners.list[kept++] = a->listeners.list[i];
 	a->listeners.n = kept;
 	a->listeners.unlisted = 0;
@@ -57,6 +57,7 @@ static void keep_own(struct audit *a)
 static int read_all(struct audit *a, struct audit_error *err)
 {
 	pid_t pid = a->cfg->attach;
+	struct holders h;
 	int netns = -1, ret = open_namespace(pid, &netns);
 
 	if (ret < 0)
@@ -70,7 +71,11 @@ static int read_all(struct audit *a, struct audit_error *err)
 	if (ret < 0)
 		return fail(err, ret, "run as root to look into another network namespace",
 			    "cannot read the sockets", pid);
-	keep_own(a);
+	ret = holders_read(&h);
+	if (ret < 0)
+		return fail(err, ret, "", "cannot read the descriptors", pid);
+	keep_own(a, &h);
+	holders_free(&h);
 	if (a->listeners.n)
 		return 0;
 	return fail(err, -ENOENT,
@@ -89,10 +94,16 @@ static void count_time_wait(const struct sockdiag_entry *e, void *arg)
 
 static void foretell_restart(struct audit *a, struct audit_result *r)
 {
+	struct holders h;
+
+	if (holders_read(&h) < 0) {
+		result_set(r, AUDIT_FAILED, "the options of its sockets cannot be read");
+		return;
+	}
 	for (size_t i = 0; i < a->n_services; i++) {
 		const struct service *s = &a->services[i];
 		const struct sockdiag_entry *e = &a->listeners.list[s->first];
-		struct listener_options o = holder_options(e->inode, a->cfg->attach, NULL);
+		struct listener_options o = options_read(&h, e->inode);
 		unsigned int waiting = 0;
 		char where[SERVICE_TEXT];
 
@@ -108,6 +119,7 @@ static void foretell_restart(struct audit *a, struct audit_result *r)
 			    "left over, as %u are now in TIME_WAIT",
 			    waiting);
 	}
+	holders_free(&h);
 	result_set(r, AUDIT_CLEAN, "SO_REUSEADDR is set on its TCP listeners");
 }
 

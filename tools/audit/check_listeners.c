@@ -2,7 +2,7 @@
 /* check_listeners.c - which families each listener serves and why, and what would change that */
 #include "../../rawstack/netlink/netns.h"
 #include "checks.h"
-#include "holder.h"
+#include "options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -164,12 +164,18 @@ static void start_twice(struct audit *a, struct audit_result *r)
 
 void check_listeners_run(struct audit *a, struct audit_result *r)
 {
+	struct holders h;
+
+	/* Without the holders no option is known, and nothing is said of them. */
+	if (holders_read(&h) < 0)
+		h = (struct holders){0};
 	for (size_t i = 0; i < a->n_services; i++) {
 		const struct sockdiag_entry *e = &a->listeners.list[a->services[i].first];
-		struct listener_options o = holder_options(e->inode, a->cfg->attach, NULL);
+		struct listener_options o = options_read(&h, e->inode);
 
 		listeners_judge_sharing(&a->listeners, &a->services[i], &o, r);
 	}
+	holders_free(&h);
 	summarise(&a->listeners, r);
 	if (!a->cfg->attach && some_dual(&a->listeners))
 		start_twice(a, r);

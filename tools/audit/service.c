@@ -2,8 +2,9 @@
 /* service.c - listening sockets, and the services they make */
 #include "service.h"
 
+#include "../../rawstack/netlink/dispatch.h"
+
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,9 @@ struct collector {
 
 static bool is_listener(const struct sockdiag_entry *e, const struct collector *c)
 {
-	if (e->proto == IPPROTO_TCP)
-		return e->state == TCP_LISTEN;
-	return e->state == TCP_CLOSE && e->src.port && !e->dst.port &&
-	       !(e->src.port >= c->auto_first && e->src.port <= c->auto_last);
+	bool automatic = e->src.port >= c->auto_first && e->src.port <= c->auto_last;
+
+	return dispatch_waits(e) && !(e->proto == IPPROTO_UDP && automatic);
 }
 
 static void collect(const struct sockdiag_entry *e, void *arg)
@@ -85,19 +85,6 @@ bool listeners_equal(const struct listeners *a, const struct listeners *b)
 	return true;
 }
 
-bool listener_takes(const struct sockdiag_entry *e, const struct addr *to, uint32_t ifindex)
-{
-	if (e->ifindex && e->ifindex != ifindex)
-		return false;
-	if (addr_eq(&e->src.addr, to))
-		return true;
-	if (addr_eq(&e->src.addr, &ADDR_ANY4))
-		return addr_is_mapped(to);
-	if (!addr_eq(&e->src.addr, &ADDR_ANY6))
-		return false;
-	return !addr_is_mapped(to) || e->v6only == 0;
-}
-
 const char *listener_text(const struct sockdiag_entry *e, char *buf)
 {
 	bool any = addr_eq(&e->src.addr, &ADDR_ANY6);
@@ -157,17 +144,15 @@ size_t services_of(const struct listeners *l, struct service *out, size_t max)
 const struct sockdiag_entry *service_listener(const struct listeners *l, const struct service *s,
 					      const struct addr *to, uint32_t ifindex)
 {
-	const struct sockdiag_entry *best = NULL;
+	struct dispatch_arrival a = {
+		.proto = s->proto,
+		.dst = {.addr = *to, .port = s->port, .scope = ifindex},
+	};
+	size_t first;
 
-	for (size_t i = s->first; i < s->first + s->n; i++) {
-		const struct sockdiag_entry *e = &l->list[i];
-		bool better = !best || addr_eq(&e->src.addr, to) ||
-			      (e->family == AF_INET && !addr_eq(&best->src.addr, to));
-
-		if (listener_takes(e, to, ifindex) && better)
-			best = e;
-	}
-	return best;
+	return dispatch_find(l->list + s->first, s->n, &a, &first, 1)
+		       ? &l->list[s->first + first]
+		       : NULL;
 }
 
 const char *service_text(const struct service *s, char *buf)

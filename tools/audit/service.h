@@ -30,10 +30,6 @@ int listeners_read(struct sockdiag *sd, uint16_t auto_first, uint16_t auto_last,
 /* The same sockets, by all that a client can tell: not the cookie, not who holds it. */
 bool listeners_equal(const struct listeners *a, const struct listeners *b);
 
-/* Can the socket be reached at @to from another host, @ifindex being the interface it arrives on?
- */
-bool listener_takes(const struct sockdiag_entry *e, const struct addr *to, uint32_t ifindex);
-
 /* "TCP [::]:80, dual-stack" in @buf of LISTENER_TEXT bytes. Returns @buf. */
 const char *listener_text(const struct sockdiag_entry *e, char *buf);
 
@@ -47,7 +43,10 @@ struct service {
 /* Sorts listeners into at most @max services. Returns how many there are. */
 size_t services_of(const struct listeners *l, struct service *out, size_t max);
 
-/* The listener of @s that takes what is sent to @to, NULL: none. The most specific one wins. */
+/*
+ * The listener of @s that gets what arrives for @to by the interface @ifindex, by the rules of
+ * dispatch.h; the first of several that may. NULL: none.
+ */
 const struct sockdiag_entry *service_listener(const struct listeners *l, const struct service *s,
 					      const struct addr *to, uint32_t ifindex);
 

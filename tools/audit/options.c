@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* holder.c - who holds a socket: a walk through /proc */
-#include "holder.h"
+/* options.c - which options a process has set on a socket of its own */
+#include "options.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -36,11 +36,6 @@ static int find_fd(pid_t pid, uint32_t inode)
 	return fd;
 }
 
-bool holder_has(pid_t pid, uint32_t inode)
-{
-	return find_fd(pid, inode) >= 0;
-}
-
 static int read_option(int fd, int name)
 {
 	socklen_t len = sizeof(int);
@@ -49,10 +44,11 @@ static int read_option(int fd, int name)
 	return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -1 : value != 0;
 }
 
-static struct listener_options read_options(pid_t pid, int fd)
+static struct listener_options read_from(pid_t pid, uint32_t inode)
 {
 	struct listener_options o = {.reuseaddr = -1, .reuseport = -1};
-	int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int fd = find_fd(pid, inode);
+	int pid_fd = fd < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
 	int copy = pid_fd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pid_fd, fd, 0);
 
 	if (copy >= 0) {
@@ -65,22 +61,24 @@ static struct listener_options read_options(pid_t pid, int fd)
 	return o;
 }
 
-struct listener_options holder_options(uint32_t inode, pid_t only, pid_t *pid)
+struct listener_options options_read(const struct holders *h, uint32_t inode)
 {
 	struct listener_options o = {.reuseaddr = -1, .reuseport = -1};
-	DIR *proc = only ? NULL : opendir("/proc");
-	pid_t found = only;
-	int fd = only ? find_fd(only, inode) : -1;
-	struct dirent *e;
+	size_t n;
+	const struct holder *list = holders_find(h, inode, &n);
 
-	while (proc && fd < 0 && (e = readdir(proc))) {
-		found = atoi(e->d_name);
-		if (found > 0)
-			fd = find_fd(found, inode);
-	}
-	if (proc)
-		closedir(proc);
-	if (pid)
-		*pid = fd < 0 ? 0 : found;
-	return fd < 0 ? o : read_options(found, fd);
+	for (size_t i = 0; i < n && o.reuseaddr < 0; i++)
+		o = read_from(list[i].pid, inode);
+	return o;
+}
+
+bool options_holds(const struct holders *h, uint32_t inode, pid_t pid)
+{
+	size_t n;
+	const struct holder *list = holders_find(h, inode, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (list[i].pid == pid)
+			return true;
+	return false;
 }
