@@ -190,6 +190,7 @@ AUDIT_SRC := \
 	tools/audit/options.c \
 	tools/audit/forge.c \
 	tools/audit/log.c \
+	tools/audit/client.c \
 	tools/audit/check_listeners.c \
 	tools/audit/check_reach.c \
 	tools/audit/check_acl.c \
@@ -278,7 +279,7 @@ LAB_TESTS := \
 	confirmed sabotage drain \
 	cli cli_lab \
 	report who_gets_it sockets \
-	audit \
+	audit audit_peers \
 	load load_cli \
 	doctor_here
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.

@@ -21,6 +21,7 @@ enum {
 	OPT_EXPECT,
 	OPT_HTTP,
 	OPT_LOG,
+	OPT_CLIENT,
 	OPT_ATTACH,
 	OPT_WAIT,
 	OPT_SETTLE,
@@ -56,6 +57,11 @@ static const char HELP[] =
 	"      --say TEXT       what TCP clients send; \\n \\r \\t \\0 \\\\ \\xHH, or hex:0a0b0c\n"
 	"      --send TEXT      what UDP clients send, in the same way\n"
 	"      --expect TEXT    being served is an answer that has this\n"
+	"      --client CMD     being served is that this shell command succeeds, with $FROM, $TO "
+	"and "
+	"$PORT\n"
+	"                       in its environment: a client for acl when the protocol is not "
+	"ours\n"
 	"      --log FILE       the file where the server writes about its clients\n"
 	"  -p, --port PORT      check this port only; may be repeated\n\n"
 	"Which checks, and how long:\n"
@@ -217,6 +223,9 @@ static int apply_knowledge(struct options *o, int c)
 		return *optarg ? 0
 			       : cli_usage_error("audit", "--expect '' is in every answer; give "
 							  "the text that makes the difference");
+	case OPT_CLIENT:
+		o->cfg.client = optarg;
+		return 0;
 	default:
 		o->cfg.log = optarg;
 		return 0;
@@ -266,6 +275,7 @@ static const struct option LONGS[] = {
 	{"say", required_argument, NULL, OPT_SAY},
 	{"send", required_argument, NULL, OPT_SEND},
 	{"expect", required_argument, NULL, OPT_EXPECT},
+	{"client", required_argument, NULL, OPT_CLIENT},
 	{"log", required_argument, NULL, OPT_LOG},
 	{"port", required_argument, NULL, 'p'},
 	{"only", required_argument, NULL, OPT_ONLY},

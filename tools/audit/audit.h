@@ -51,6 +51,7 @@ struct audit_config {
 	size_t n_rules;
 	struct speech tcp_say, udp_say; /* name "": learn it */
 	const char *expect;		/* NULL: any answer */
+	const char *client;		/* a shell command, see client.h; NULL: none */
 	const char *log;		/* the server's log file, NULL: none */
 	uint16_t ports[AUDIT_PORTS_MAX];
 	size_t n_ports; /* 0: all */

@@ -2,6 +2,7 @@
 /* check_acl.c - what --forbid names is not served, what --allow names is; in whatever form it comes
  */
 #include "checks.h"
+#include "client.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -20,6 +21,12 @@ static bool was_granted(const struct probe *p)
 	if (p->expect)
 		return probe_served(p);
 	return probe_served(p) && speech_granted(p->answer, p->answer_len);
+}
+
+/* The server says no in so many words. */
+static bool was_denied(const struct probe *p)
+{
+	return p->result == PROBE_ANSWERED && !was_granted(p);
 }
 
 /* What the server's socket shows it of an IPv4 client. */
@@ -123,6 +130,8 @@ static size_t plan(const struct audit *a, size_t service, const struct addr *cli
 			continue;
 		for (int form = v4 ? 0 : 1; form < 2; form++) {
 			out[n] = audit_new_probe(a, service);
+			if (a->cfg->client)
+				out[n].expect = NULL;
 			out[n].family = form == 0 ? AF_INET : AF_INET6;
 			out[n].to.addr = *to;
 			out[n].from.addr = clients[i];
@@ -136,7 +145,7 @@ static size_t plan(const struct audit *a, size_t service, const struct addr *cli
 static bool judge_service(struct audit *a, size_t service, const struct probe *list, size_t n,
 			  struct acl_seen *seen, struct audit_result *r)
 {
-	bool baseline[2] = {true, true}, known[2] = {false, false}, some = false;
+	bool baseline[2] = {true, true}, known[2] = {false, false}, telling = false;
 	char where[SERVICE_TEXT];
 
 	for (size_t i = 0; i < n; i++) {
@@ -147,17 +156,17 @@ static bool judge_service(struct audit *a, size_t service, const struct probe *l
 			.rule = rules_find(a->cfg->rules, a->cfg->n_rules, &list[i].from.addr),
 			.listener = audit_listener(a, service, &list[i].to.addr),
 		};
-		some |= was_granted(&list[i]);
+		telling |= was_granted(&list[i]) || was_denied(&list[i]);
 		ipv6 = !addr_is_mapped(&list[i].from.addr);
 		if (seen[i].rule || known[ipv6])
 			continue;
 		known[ipv6] = true;
 		baseline[ipv6] = was_granted(&list[i]);
 	}
-	/* Where nobody is served a refusal proves nothing. */
-	if (some)
+	/* Where nobody is served and nothing is said a refusal proves nothing. */
+	if (telling)
 		acl_judge(service_text(&a->services[service], where), seen, n, baseline, r);
-	return some;
+	return telling;
 }
 
 /* The clients of some services at once. */
@@ -185,7 +194,8 @@ static int check_group(struct audit *a, struct acl_group *g, size_t from, size_t
 			g->first[k + 1] +=
 				plan(a, i, g->clients, g->n_clients, g->list + g->first[k]);
 	}
-	ret = audit_probe(a, g->list, g->first[to - from]);
+	ret = a->cfg->client ? client_run(a, g->list, g->first[to - from])
+			     : audit_probe(a, g->list, g->first[to - from]);
 	for (size_t i = from; i < to && ret == 0; i++) {
 		size_t first = g->first[i - from];
 

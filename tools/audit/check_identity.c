@@ -81,10 +81,13 @@ static void judge_log(struct audit *a, const struct log_mark *mark, struct audit
 	for (int i = 0; i < CLIENTS; i++)
 		seen[i] = (struct identity_seen){.client = clients[i], .forms = forms[i]};
 	identity_judge(seen, CLIENTS, r);
-	result_set(r, AUDIT_CLEAN,
-		   "198.51.100.11 is written %u times as an IPv4 address, %u times "
-		   "as ::ffff:198.51.100.11",
-		   forms[0].plain, traces_mapped(&forms[0]));
+	if (traces_all(&forms[0]))
+		result_set(r, AUDIT_CLEAN,
+			   "198.51.100.11 is written %u times as an IPv4 address, %u times as "
+			   "::ffff:198.51.100.11",
+			   forms[0].plain, traces_mapped(&forms[0]));
+	else
+		result_set(r, AUDIT_CLEAN, "IPv6 clients are named, no IPv4 client is");
 }
 
 void check_identity_run(struct audit *a, struct audit_result *r)

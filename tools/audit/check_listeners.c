@@ -79,8 +79,8 @@ void listeners_judge_sharing(const struct listeners *l, const struct service *s,
 	else if (s->proto == IPPROTO_UDP && o->reuseaddr == 1)
 		result_find(r, SEVERITY_NOTE, where, "do not set SO_REUSEADDR on UDP sockets",
 			    "SO_REUSEADDR is set on a UDP socket: any second program that sets it "
-			    "too binds the port without an error and takes its %s datagrams",
-			    dual ? "IPv4" : "");
+			    "too binds the port without an error and takes %s datagrams",
+			    dual ? "its IPv4" : "its");
 	else if (s->v4 != s->v6 && !dual)
 		result_find(
 			r, SEVERITY_NOTE, where,

@@ -150,9 +150,8 @@ const struct sockdiag_entry *service_listener(const struct listeners *l, const s
 	};
 	size_t first;
 
-	return dispatch_find(l->list + s->first, s->n, &a, &first, 1)
-		       ? &l->list[s->first + first]
-		       : NULL;
+	return dispatch_find(l->list + s->first, s->n, &a, &first, 1) ? &l->list[s->first + first]
+								      : NULL;
 }
 
 const char *service_text(const struct service *s, char *buf)
