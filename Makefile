@@ -281,10 +281,12 @@ LAB_TESTS := \
 	report who_gets_it sockets \
 	audit audit_peers \
 	load load_cli \
+	faults serve soak \
 	doctor_here
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
 SOAK_TESTS := \
-	lab/test_audit
+	lab/test_audit \
+	lab/test_soak
 FUZZERS := \
 	addr frame evidence pcap http load
 SEEDERS := \

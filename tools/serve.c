@@ -30,6 +30,7 @@ enum {
 	OPT_BACKLOG,
 	OPT_PEERS,
 	OPT_METRICS,
+	OPT_NO_MULTISHOT,
 };
 
 enum { CONNS_MAX = 1 << 20, BACKLOG_MAX = 65535, IDLE_MAX_S = 86400, METRICS_WAIT_MS = 1000 };
@@ -57,6 +58,8 @@ static const char help_text[] =
 	"      --max-conns N    connections at a time, the rest waits; default 16384\n"
 	"      --backlog N      default 4096, which net.core.somaxconn may cut\n"
 	"      --report-peers W on (default), or off: do not ask the kernel who connected\n"
+	"      --no-multishot   io_uring: one connection per accept request, should a kernel get\n"
+	"                       multishot accept wrong\n"
 	"      --metrics ADDR:PORT\n"
 	"                       counters for Prometheus at http://ADDR:PORT/metrics\n"
 	"  -J, --json           one JSON object per line\n"
@@ -81,7 +84,8 @@ static const char help_text[] =
 struct options {
 	int family; /* AF_UNSPEC: not said */
 	const char *bind, *port, *workload, *engine;
-	bool v6only, udp, json, quiet, verbose, no_addresses, where; /* where: said by an option */
+	bool v6only, udp, json, quiet, verbose, no_addresses, no_multishot;
+	bool where; /* an option said where to listen */
 	bool has_metrics;
 	struct endpoint metrics;
 	uint32_t idle_s, max_conns, backlog; /* 0: the server's default */
@@ -179,6 +183,9 @@ static int option_apply(void *options, int c)
 		return number_parse("--workers", optarg, WORKERS_MAX, &o->workers);
 	case OPT_PEERS:
 		return peers_parse(o);
+	case OPT_NO_MULTISHOT:
+		o->no_multishot = true;
+		return 0;
 	case OPT_METRICS:
 		return metrics_parse(o);
 	default:
@@ -199,6 +206,7 @@ static int options_read(int argc, char **argv, struct options *o)
 		{"workers", required_argument, NULL, OPT_WORKERS},
 		{"report-peers", required_argument, NULL, OPT_PEERS},
 		{"metrics", required_argument, NULL, OPT_METRICS},
+		{"no-multishot", no_argument, NULL, OPT_NO_MULTISHOT},
 		{"idle-timeout", required_argument, NULL, OPT_IDLE},
 		{"max-conns", required_argument, NULL, OPT_CONNS},
 		{"backlog", required_argument, NULL, OPT_BACKLOG},
@@ -427,6 +435,7 @@ static int workers_open(struct service *sv)
 				    .max_conns = o->max_conns,
 				    .idle_timeout_ms = o->idle_s * 1000,
 				    .no_addresses = o->no_addresses,
+				    .no_multishot = o->no_multishot,
 				    .observe = o->quiet ? NULL : observe,
 				    .observe_arg = (void *)(uintptr_t)o};
 	struct server_error err;

@@ -51,7 +51,9 @@ struct engine_config {
 	uint32_t max_conns;	  /* 0: ENGINE_CONNS_DEFAULT */
 	uint32_t backlog;	  /* sum over all listeners, for sizing; 0: 4096 */
 	uint32_t idle_timeout_ms; /* 0: ENGINE_IDLE_DEFAULT_MS */
-	uint32_t recv_buffers;	  /* for streams, a power of two; 0: one per connection */
+	uint32_t recv_buffers;	  /* for streams, a power of two; 0: as many as are useful */
+	uint32_t queue_entries;	  /* io_uring: of both queues; 0: so that none overflows */
+	bool no_multishot;	  /* io_uring: one connection per accept request */
 	/* Of streams; each address and the cookie cost a system call. */
 	bool no_addresses; /* leave out peer, local and cookie */
 	bool peer_only;	   /* leave out local and cookie */

@@ -413,6 +413,8 @@ static int open_engine(struct server *s, const struct server_config *cfg, struct
 {
 	struct engine_config ecfg = {.max_conns = s->max_conns,
 				     .idle_timeout_ms = cfg->idle_timeout_ms,
+				     .queue_entries = cfg->queue_entries,
+				     .no_multishot = cfg->no_multishot,
 				     .no_addresses = cfg->no_addresses,
 				     .peer_only = cfg->observe == NULL};
 	struct engine_error eerr = {0};

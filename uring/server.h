@@ -48,6 +48,8 @@ struct server_config {
 	/* Ask each stream for its addresses: a system call or more. Without, records and metrics
 	 * do not tell them. */
 	bool no_addresses;
+	bool no_multishot;	 /* as in engine.h */
+	uint32_t queue_entries;	 /* as in engine.h */
 	server_observer observe; /* called on the server's thread; may be NULL */
 	void *observe_arg;
 };

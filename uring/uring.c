@@ -25,15 +25,6 @@ static uint64_t clock_ms(void)
 	return clock_ns(CLOCK_MONOTONIC) / NS_PER_MS;
 }
 
-static uint32_t pow2_ceil(uint32_t n)
-{
-	uint32_t p = 1;
-
-	while (p < n)
-		p *= 2;
-	return p;
-}
-
 struct io_uring_sqe *uring_sqe(struct uring *u)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
@@ -287,15 +278,25 @@ static int uring_listen(struct engine *e, const struct listen_spec *spec, struct
 	return (int)u->n_listeners++;
 }
 
+/* Entries of the completion queue: it must never overflow, see above. */
+static uint32_t cq_entries(const struct engine_config *cfg)
+{
+	uint32_t want = 2 * (cfg->backlog + 2 * cfg->max_conns);
+
+	if (cfg->queue_entries != 0)
+		return cfg->queue_entries;
+	if (want < 2 * SQ_ENTRIES)
+		return 2 * SQ_ENTRIES;
+	return want < CQ_ENTRIES_MAX ? want : CQ_ENTRIES_MAX; /* the kernel rounds it up */
+}
+
 /* Halves the completion queue twice before giving up on memory. */
 static int ring_open(struct uring *u)
 {
-	uint32_t want = 2 * (u->cfg.backlog + 2 * u->cfg.max_conns);
-	uint32_t cq = want < CQ_ENTRIES_MAX ? pow2_ceil(want) : CQ_ENTRIES_MAX;
+	uint32_t cq = cq_entries(&u->cfg);
+	uint32_t sq = u->cfg.queue_entries ? u->cfg.queue_entries : SQ_ENTRIES;
 	int rc = -ENOMEM;
 
-	if (cq < 2 * SQ_ENTRIES)
-		cq = 2 * SQ_ENTRIES;
 	for (int attempt = 0; attempt < 3 && rc == -ENOMEM; attempt++, cq /= 2) {
 		struct io_uring_params params = {
 			.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
@@ -303,7 +304,7 @@ static int ring_open(struct uring *u)
 			.cq_entries = cq,
 		};
 
-		rc = io_uring_queue_init_params(SQ_ENTRIES, &u->ring, &params);
+		rc = io_uring_queue_init_params(sq, &u->ring, &params);
 	}
 	if (rc < 0)
 		return rc;
@@ -337,7 +338,9 @@ static int uring_open(const struct engine_config *cfg, struct engine **out)
 	rc = ring_open(u);
 	if (rc < 0)
 		goto err_ring;
-	snprintf(u->text, sizeof(u->text), "io_uring: multishot accept, buffer ring, %s",
+	u->no_multishot_accept = u->cfg.no_multishot;
+	snprintf(u->text, sizeof(u->text), "io_uring: %s accept, buffer ring, %s",
+		 u->cfg.no_multishot ? "singleshot" : "multishot",
 		 u->cfg.no_addresses ? "no addresses" : "SO_PEERNAME");
 	*out = &u->engine;
 	return 0;
