@@ -214,7 +214,8 @@ BENCH_SRC := \
 	tools/bench/results.c \
 	tools/bench/environment.c \
 	tools/bench/report_json.c \
-	tools/bench/report_table.c
+	tools/bench/report_table.c \
+	tools/bench/plot.c
 COMMAND_SRC := \
 	tools/bench.c \
 	tools/bench_options.c \

@@ -5,6 +5,7 @@
 
 #include "../rawstack/netlink/netns.h"
 #include "bench/environment.h"
+#include "bench/plot.h"
 #include "bench/report.h"
 
 #include <errno.h>
@@ -117,6 +118,19 @@ static int save(const struct bench_options *o, const struct bench_results *r, js
 	return rc;
 }
 
+static int draw(const struct bench_options *o, const struct bench_results *r)
+{
+	int ret = plot_draw(r, o->plot);
+
+	if (ret == -ENOENT)
+		return cli_fail("bench", "cannot draw '%.512s': gnuplot is not installed", o->plot);
+	return ret < 0 ? cli_fail("bench",
+				  "gnuplot could not draw '%.512s': is it a place that "
+				  "can be written to?",
+				  o->plot)
+		       : 0;
+}
+
 static int report(const struct bench_options *o, const struct bench_results *r,
 		  const struct arena *a)
 {
@@ -131,6 +145,8 @@ static int report(const struct bench_options *o, const struct bench_results *r,
 		 bench_report_print(r, json_object_get(result, "environment"), stdout) < 0)
 		rc = cli_fail("bench", "cannot print the table: out of memory");
 	json_decref(result);
+	if (rc == 0 && o->plot)
+		rc = draw(o, r);
 	if (rc == 0 && o->strict && results_spoiled(r))
 		rc = EXIT_CONTRADICTED;
 	return rc;

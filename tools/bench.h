@@ -14,6 +14,7 @@ struct bench_options {
 	double rate;		  /* of our generators, 0: closed loops */
 	bool json, quiet, strict;
 	const char *save; /* a directory, NULL: none */
+	const char *plot; /* a file, NULL: none */
 	/* Names given as NAME=COMMAND, cut in two. */
 	char texts[2 * PLAN_SUBJECTS_MAX][BENCH_COMMAND_TEXT];
 	uint32_t n_texts;

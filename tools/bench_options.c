@@ -25,6 +25,7 @@ enum {
 	OPT_CLOSE,
 	OPT_PEERS,
 	OPT_SAVE,
+	OPT_PLOT,
 	OPT_STRICT,
 };
 
@@ -57,6 +58,7 @@ static const char HELP[] =
 	"      --close HOW      clients end by rst (default) or fin\n"
 	"      --report-peers W our servers ask who connected: on (default) or off\n"
 	"      --save DIR       results.json, results.txt and latency histograms there\n"
+	"      --plot FILE.svg  the rates as a picture; needs gnuplot\n"
 	"      --strict         exit 1 where something spoiled a row\n"
 	"  -J, --json           the results as JSON\n"
 	"  -q, --quiet          no progress\n"
@@ -250,6 +252,9 @@ static int apply(void *options, int c)
 	case OPT_SAVE:
 		o->save = optarg;
 		return 0;
+	case OPT_PLOT:
+		o->plot = optarg;
+		return 0;
 	case OPT_ENGINES:
 		return engines_read(o, optarg);
 	case OPT_LOADS:
@@ -311,6 +316,7 @@ int bench_options_read(int argc, char **argv, struct bench_options *o)
 		{"close", required_argument, NULL, OPT_CLOSE},
 		{"report-peers", required_argument, NULL, OPT_PEERS},
 		{"save", required_argument, NULL, OPT_SAVE},
+		{"plot", required_argument, NULL, OPT_PLOT},
 		{"strict", no_argument, NULL, OPT_STRICT},
 		{"json", no_argument, NULL, 'J'},
 		{"quiet", no_argument, NULL, 'q'},

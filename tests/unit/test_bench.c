@@ -2,11 +2,13 @@
 /* test_bench.c - what a benchmark makes of its measurements, without measuring */
 #include "../../tools/bench/figures.h"
 #include "../../tools/bench/plan.h"
+#include "../../tools/bench/plot.h"
 #include "../../tools/bench/processor.h"
 #include "../../tools/bench/results.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 Test(bench, the_median_stands_in_the_middle_and_the_rest_between_its_ends)
@@ -132,5 +134,27 @@ Test(bench, rates_costs_and_ratios_follow_from_the_samples)
 	r.samples[3][1].spoilers.cookies = 2;
 	cr_assert(results_spoiled(&r));
 	cr_assert(results_spoilers(&r, 3).cookies == 2);
+	results_free(&r);
+}
+
+Test(bench, a_picture_has_a_panel_a_workload_and_names_cannot_break_out_of_their_quotes)
+{
+	struct bench_plan p = two_by_two();
+	struct bench_results r;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	p.subjects[1].name = "it's";
+	cr_assert(results_init(&r, &p) == 0);
+	for (uint32_t cell = 0; cell < p.n_cells; cell++)
+		results_add(&r, cell, &(struct bench_sample){.conn_per_s = 10 * (cell + 1)});
+	plot_script(&r, "a'b.svg", f);
+	fclose(f);
+	cr_assert(strstr(text, "set output 'a''b.svg'\n"));
+	cr_assert(strstr(text, "layout 1,1"));
+	cr_assert(strstr(text, "title 'uring'") && strstr(text, "title 'it''s'"));
+	cr_assert(strstr(text, "ipv4 10.0 10.0 10.0\nmapped 20.0 20.0 20.0\nEOD"));
+	free(text);
 	results_free(&r);
 }
