@@ -399,8 +399,10 @@ static void read_udp(struct reader *r)
 	}
 	narrow(r, start + (uint64_t)udp.len);
 	note_payload(r);
-	if (!udp.csum && info->version == 4)
+	if (!udp.csum && info->version == 4) {
+		info->problems |= FRAME_NO_CHECKSUM;
 		return;
+	}
 	if (!checksum_due(r))
 		return;
 	if (udp.csum)

@@ -54,6 +54,8 @@ enum frame_problem {
 	 * final.
 	 */
 	FRAME_CSUM_UNCHECKED = 1 << 6,
+	/* Information: UDP over IPv4 without a checksum, which is legal (RFC 768). */
+	FRAME_NO_CHECKSUM = 1 << 7,
 };
 enum {
 	FRAME_BAD = FRAME_TRUNCATED | FRAME_MALFORMED | FRAME_BAD_CHECKSUM | FRAME_EXTHDR_LIMIT |

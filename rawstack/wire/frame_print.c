@@ -61,6 +61,7 @@ static void add_problems(struct text *t, uint32_t problems)
 		{FRAME_UNPARSED, "unparsed"},
 		{FRAME_SUPERFRAME, "superframe"},
 		{FRAME_CSUM_UNCHECKED, "csum-unchecked"},
+		{FRAME_NO_CHECKSUM, "no-csum"},
 	};
 
 	if (!problems)

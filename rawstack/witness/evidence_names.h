@@ -25,6 +25,7 @@ static const struct named_value EVIDENCE_PROBLEMS[] = {
 	{"unparsed", FRAME_UNPARSED},
 	{"superframe", FRAME_SUPERFRAME},
 	{"checksum_unchecked", FRAME_CSUM_UNCHECKED},
+	{"no_checksum", FRAME_NO_CHECKSUM},
 	{NULL, 0},
 };
 

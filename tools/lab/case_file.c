@@ -26,6 +26,7 @@ struct reader {
 	int line;
 	bool continued; /* the current line continues a value */
 	bool in_case;
+	bool has_key; /* since the case began */
 	unsigned int seen; /* keys that may come once: enum once */
 	char *text;	   /* of the current case, grows */
 	size_t text_len, text_cap;
@@ -290,6 +291,7 @@ static int handle(void *user, const char *section, const char *key, const char *
 		return 0;
 	if (!r->in_case || !*section)
 		return complain(r, r->line, "a key before the first case; begin with [NAME]") == 0;
+	r->has_key = true;
 	/* "step =" alone: what continues it are the steps. */
 	if (!*value)
 		return 1;
@@ -384,6 +386,7 @@ static int begin_case(struct reader *r, const char *open)
 	*c = (struct lab_case){.line = r->line, .judged = true, .expected = VERDICT_CONFIRMED};
 	c->name = strndup(open + 1, (size_t)(close - open - 1));
 	r->in_case = true;
+	r->has_key = false;
 	r->seen = 0;
 	return c->name ? 0 : out_of_memory(r);
 }
@@ -431,7 +434,7 @@ static char *next_line(char *buf, int size, void *stream)
 	if (*start == '[' && start == buf) {
 		if (begin_case(r, start) < 0)
 			return NULL;
-	} else if (*start == '[') {
+	} else if (*start == '[' && !r->has_key) { /* else it continues a value */
 		complain(r, r->line, "the name of a case begins in the first column");
 		return NULL;
 	}

@@ -32,6 +32,8 @@ static const char *const FIELDS[FRAME_FIELDS] = {
 	[FIELD_DST] = "dst",
 };
 
+static const char *const CHECKSUMS[] = {"good", "bad", "none"};
+
 const char *frame_field_name(enum frame_field f)
 {
 	return f < FRAME_FIELDS ? FIELDS[f] : NULL;
@@ -141,8 +143,12 @@ static int parse_field(struct words *ws, struct expect *e)
 				      EXPECT_FIELDS_MAX);
 	if (words_value(ws, "value", &f->value) < 0)
 		return -EINVAL;
-	if ((f->value.kind == VALUE_ADDR) != address || f->value.kind == VALUE_WORD)
+	if (field == FIELD_CHECKSUM) {
+		if (find(CHECKSUMS, 3, f->value.word) < 0)
+			return words_complain(ws, "a checksum is good, bad or none");
+	} else if ((f->value.kind == VALUE_ADDR) != address || f->value.kind == VALUE_WORD) {
 		return words_complain(ws, "%s takes %s", w, address ? "an address" : "a number");
+	}
 	f->field = (enum frame_field)field;
 	e->n_fields++;
 	return 0;

@@ -38,7 +38,7 @@ enum frame_field {
 	FIELD_OPTIONS,
 	FIELD_FRAGMENT,
 	FIELD_LENGTH,
-	FIELD_CHECKSUM, /* 1 good, 0 bad */
+	FIELD_CHECKSUM, /* good, bad or none */
 	FIELD_ICMP_TYPE,
 	FIELD_ICMP_CODE,
 	FIELD_SRC,

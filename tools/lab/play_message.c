@@ -247,8 +247,10 @@ int play_recv(struct play *p, const struct step *st, struct outcome *out)
 	outcome_word(out, "text", m.bytes);
 	note_sender(s, &m, out);
 	read_controls(&m, out, &to);
+	if (errors || (st->msg_flags & MSG_PEEK))
+		return 0;
 	s->rec.bytes_in += (uint64_t)n;
-	if (!errors && !(st->msg_flags & MSG_PEEK) && s->sender_family)
+	if (s->sender_family)
 		record_datagram(p, s, &to, n);
 	return 0;
 }

@@ -162,13 +162,15 @@ int play_connect(struct play *p, const struct step *st, struct outcome *out)
 	struct endpoint peer =
 		case_addr_endpoint(&st->addr, p->base, p->lab->host[s->side].ifindex);
 	struct endpoint local = {.port = 0}, now;
+	bool again = s->stream_open; /* a repetition, not another connection */
 	int len, rc;
 
 	(void)out;
 	/* While the connection before lasts, the kernel knows it. */
 	if (s->has_rec && s->proto == IPPROTO_TCP)
 		witness_dump_sockets(p->witness);
-	play_flush_record(p, s);
+	if (!again || st->target == TARGET_NOBODY)
+		play_flush_record(p, s);
 	if (st->target == TARGET_NOBODY)
 		return dissolve(s);
 	len = play_sockaddr(p, st, s->side, sa);
@@ -186,6 +188,8 @@ int play_connect(struct play *p, const struct step *st, struct outcome *out)
 		local = now;
 	if (local.port)
 		s->port = local.port;
+	if (again)
+		return rc;
 	if (rc == 0)
 		sockopt_peer(s->fd, socket_family(s->fd), &peer);
 	if (is_connection(s, rc))

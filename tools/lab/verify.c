@@ -165,7 +165,9 @@ static struct case_value field_of(const struct frame_info *f, enum frame_field f
 	case FIELD_LENGTH:
 		return value_of_number(f->payload_len);
 	case FIELD_CHECKSUM:
-		return value_of_number(!(f->problems & FRAME_BAD_CHECKSUM));
+		return value_of_word(f->problems & FRAME_BAD_CHECKSUM  ? "bad"
+				     : f->problems & FRAME_NO_CHECKSUM ? "none"
+								       : "good");
 	case FIELD_ICMP_TYPE:
 		return value_of_number(f->icmp_type);
 	case FIELD_ICMP_CODE:
