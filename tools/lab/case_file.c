@@ -26,7 +26,7 @@ struct reader {
 	int line;
 	bool continued; /* the current line continues a value */
 	bool in_case;
-	bool has_key; /* since the case began */
+	bool has_key;	   /* since the case began */
 	unsigned int seen; /* keys that may come once: enum once */
 	char *text;	   /* of the current case, grows */
 	size_t text_len, text_cap;
@@ -168,7 +168,8 @@ static int put_setting(struct reader *r, enum setting_kind kind, const char *val
 		return complain(r, r->line, "%s", ws.complaint);
 	s->line = r->line;
 	c->n_settings++;
-	c->own_lab = true;
+	/* Files are laid before the resolver case by case: nobody else sees them. */
+	c->own_lab |= kind != SETTING_HOSTS && kind != SETTING_GAI;
 	return 0;
 }
 

@@ -10,6 +10,14 @@ bool case_has_setting(const struct lab_case *c, enum setting_kind kind)
 	return false;
 }
 
+bool case_asks_resolver(const struct lab_case *c)
+{
+	for (size_t i = 0; i < c->n_steps; i++)
+		if (c->steps[i].verb == VERB_RESOLVE || c->steps[i].verb == VERB_NAMEINFO)
+			return true;
+	return false;
+}
+
 const char *case_group_title(const char *group)
 {
 	static const struct {

@@ -33,7 +33,8 @@ enum setting_kind {
 	SETTING_DNS,	 /* name, addr: a record of the DNS server on the server's host */
 };
 
-/* What makes a case's hosts different from everybody's: such a case gets a pair of its own. */
+/* What makes a case's hosts different from everybody's. But for the files that only its own
+ * questions to the resolver see, such a case gets a pair of its own. */
 struct case_setting {
 	enum setting_kind kind;
 	int line;
@@ -92,8 +93,11 @@ int cases_builtin(struct case_list *cases, char err[CASE_ERROR]);
 
 void case_list_free(struct case_list *cases);
 
-/* Does one of the case's settings or steps have that kind? */
+/* Does one of the case's settings have that kind? */
 bool case_has_setting(const struct lab_case *c, enum setting_kind kind);
+
+/* Does one of its steps ask the resolver? */
+bool case_asks_resolver(const struct lab_case *c);
 
 /* "A" to "TCP: who reaches whom". */
 const char *case_group_title(const char *group);

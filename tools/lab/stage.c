@@ -194,39 +194,30 @@ static int start_dns(struct stage *s, const struct lab_case *c, const struct whe
 	return rc;
 }
 
-static bool asks_resolver(const struct lab_case *c)
+int stage_files(const struct stage *s, const struct lab_case *c, struct resolver_files *f,
+		char *why, size_t why_len)
 {
-	for (size_t i = 0; i < c->n_steps; i++)
-		if (c->steps[i].verb == VERB_RESOLVE || c->steps[i].verb == VERB_NAMEINFO)
-			return true;
-	return false;
-}
-
-static int write_files(struct stage *s, const struct lab_case *c, const struct where *w)
-{
-	struct resolver_files *f = &s->files;
 	bool dns = case_has_setting(c, SETTING_DNS);
 	struct resolver_question q = {.name = "198.51.100.2", .family = AF_INET};
 	struct resolver_answer a;
 	int rc;
 
-	snprintf(f->hosts, sizeof(f->hosts), "127.0.0.1 localhost\n::1 localhost\n");
+	*f = (struct resolver_files){.hosts = "127.0.0.1 localhost\n::1 localhost\n"};
 	snprintf(f->nsswitch, sizeof(f->nsswitch), "hosts: files%s\n", dns ? " dns" : "");
 	if (dns)
 		snprintf(f->resolv, sizeof(f->resolv),
 			 "nameserver 198.51.100.2\noptions timeout:2 attempts:2\n");
 	if (collect(c, SETTING_HOSTS, LAB_CLIENT, f->hosts, sizeof(f->hosts)) < 0 ||
 	    collect(c, SETTING_GAI, LAB_CLIENT, f->gai, sizeof(f->gai)) < 0) {
-		snprintf(w->why, w->len, "the lines of hosts or gai are too many");
+		snprintf(why, why_len, "the lines of hosts or gai are too many");
 		return -EMSGSIZE;
 	}
-	if (!asks_resolver(c))
-		return 0;
 	rc = resolver_ask(s->lab.host[LAB_CLIENT].netns_fd, f, &q, PROGRAM_MS, &a);
 	if (rc == 0)
-		return 0;
-	snprintf(w->why, w->len,
-		 "cannot lay files over /etc/hosts in a mount namespace of its own: %s",
+		return STAGE_READY;
+	snprintf(why, why_len,
+		 "it lays files over /etc/hosts in a mount namespace of its own, and that is not "
+		 "possible here: %s",
 		 strerrordesc_np(-rc));
 	return STAGE_SKIP;
 }
@@ -247,8 +238,6 @@ int stage_open(const struct lab_case *c, struct stage *s, char *why, size_t why_
 		rc = load_rules(s, c, &w);
 	if (c && rc == 0)
 		rc = start_dns(s, c, &w);
-	if (c && rc == 0)
-		rc = write_files(s, c, &w);
 	if (rc != STAGE_READY)
 		stage_close(s);
 	return rc;

@@ -10,7 +10,6 @@
 
 struct stage {
 	struct lab lab;
-	struct resolver_files files;
 	pid_t dns; /* 0: none */
 };
 
@@ -22,5 +21,9 @@ enum { STAGE_READY, STAGE_SKIP };
  */
 int stage_open(const struct lab_case *c, struct stage *s, char *why, size_t why_len);
 void stage_close(struct stage *s);
+
+/* The files that the resolver of this case shall see. Returns as stage_open(). */
+int stage_files(const struct stage *s, const struct lab_case *c, struct resolver_files *f,
+		char *why, size_t why_len);
 
 #endif
