@@ -275,10 +275,12 @@ UNIT_TESTS := \
 	wheel engine server client http \
 	histogram exchange load http_answer \
 	audit_judges \
-	bench
+	bench \
+	case_value case_file
 LAB_TESTS := \
 	confirmed sabotage drain \
 	cli cli_lab \
+	cases \
 	report who_gets_it sockets \
 	audit audit_peers \
 	load load_cli \
