@@ -202,7 +202,9 @@ AUDIT_SRC := \
 	tools/audit/checks.c \
 	tools/audit/run.c \
 	tools/audit/attach.c \
-	tools/audit/show.c
+	tools/audit/show.c \
+	tools/audit/page.c \
+	tools/audit/files.c
 BENCH_SRC := \
 	tools/bench/figures.c \
 	tools/bench/plan.c \

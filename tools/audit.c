@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "audit/attach.h"
+#include "audit/files.h"
 #include "audit/show.h"
 #include "cli.h"
 
@@ -28,13 +29,16 @@ enum {
 	OPT_ANSWER,
 	OPT_GRACE,
 	OPT_TAP,
+	OPT_REPORT,
+	OPT_DIR,
 };
 
 enum { WAIT_MS = 5000, SETTLE_MS = 60, ANSWER_MS = 400, GRACE_MS = 1000, MS_MAX = 600000 };
 
 struct options {
 	struct audit_config cfg;
-	bool json, tap, verbose, list, skipped;
+	bool json, tap, verbose, list;
+	const char *page, *dir;
 };
 
 static const char HELP[] =
@@ -74,9 +78,16 @@ static const char HELP[] =
 	"      --grace MS       how long it may take to end on SIGTERM before it is killed (1000)\n"
 	"      --attach PID     look at a server that runs already, without touching it\n\n"
 	"Output:\n"
-	"  -v, --verbose        the server's output as well\n"
+	"  -v, --verbose        the server's output, the three views of every connection, and for "
+	"each "
+	"finding\n"
+	"                       a ladder of the frames that show it\n"
 	"  -J, --json           one JSON document\n"
 	"      --tap            Test Anything Protocol, a test for each check\n"
+	"      --report FILE    an HTML page, with the ladders\n"
+	"      --evidence-dir DIR   audit.json, evidence.json for 'dualwire judge', "
+	"capture.pcapng, "
+	"server.log\n"
 	"  -h, --help           this\n\n"
 	"Exit codes: 0 nothing found; 1 findings (bugs or risks; notes are none); 2 a check could "
 	"not be\n"
@@ -260,8 +271,14 @@ static int apply(void *options, int c)
 	case 'J':
 		o->json = true;
 		return 0;
+	case OPT_REPORT:
+		o->page = optarg;
+		return 0;
+	case OPT_DIR:
+		o->dir = optarg;
+		return 0;
 	case 'v':
-		o->verbose = true;
+		o->verbose = o->cfg.keep_evidence = true;
 		return 0;
 	default:
 		return apply_knowledge(o, c);
@@ -289,6 +306,8 @@ static const struct option LONGS[] = {
 	{"verbose", no_argument, NULL, 'v'},
 	{"json", no_argument, NULL, 'J'},
 	{"tap", no_argument, NULL, OPT_TAP},
+	{"report", required_argument, NULL, OPT_REPORT},
+	{"evidence-dir", required_argument, NULL, OPT_DIR},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
@@ -337,11 +356,11 @@ static void progress(const char *what)
 }
 
 /* What the server printed, for a person who must find out what is wrong; at most its end. */
-static void show_output(const struct audit *a)
+static void show_output(struct audit *a)
 {
 	enum { SHOWN_MAX = 4096 };
-	size_t len = 0;
-	const char *text = a->guest ? guest_output(a->guest, &len) : "";
+	size_t len;
+	const char *text = audit_output(a, &len);
 
 	if (len == 0)
 		return;
@@ -356,7 +375,7 @@ static void show_output(const struct audit *a)
 	fprintf(stderr, "---\n");
 }
 
-static int report(const struct options *o, const struct audit *a)
+static int report(const struct options *o, struct audit *a)
 {
 	int code = results_exit_code(a->results, CHECK_NUM);
 	int rc = 0;
@@ -369,7 +388,33 @@ static int report(const struct options *o, const struct audit *a)
 		show_tap(a, stdout);
 	else
 		show_text(a, cli_color(stdout), stdout);
+	if (o->verbose && !o->json && !o->tap && show_views(a, cli_color(stdout)) < 0)
+		rc = cli_fail("audit", "cannot show the connections: out of memory");
 	return rc ? rc : code;
+}
+
+/* The audit itself, and what is said and written of it. */
+static int carry_out(struct options *o, struct audit *a)
+{
+	struct files *files = NULL;
+	struct audit_error err;
+	int rc = 0;
+
+	if (o->page || o->dir)
+		rc = files_open(o->page, o->dir, &o->cfg, &files);
+	if (rc)
+		return rc;
+	rc = o->cfg.attach ? audit_attach(&o->cfg, a, &err) : audit_run(&o->cfg, a, &err, progress);
+	if (rc < 0) {
+		show_output(a);
+		rc = cli_fail("audit", "%s%s%s", err.what, err.remedy[0] ? "; " : "", err.remedy);
+	} else {
+		rc = files ? files_save(files, a) : 0;
+		rc = rc ? rc : report(o, a);
+	}
+	files_close(files);
+	audit_free(a);
+	return rc;
 }
 
 int cmd_audit(int argc, char **argv)
@@ -378,7 +423,6 @@ int cmd_audit(int argc, char **argv)
 				    .settle_ms = SETTLE_MS,
 				    .answer_ms = ANSWER_MS,
 				    .grace_ms = GRACE_MS}};
-	struct audit_error err;
 	struct audit *a;
 	int rc;
 
@@ -391,14 +435,7 @@ int cmd_audit(int argc, char **argv)
 	a = malloc(sizeof(*a));
 	if (!a)
 		return cli_fail("audit", "out of memory");
-	rc = o.cfg.attach ? audit_attach(&o.cfg, a, &err) : audit_run(&o.cfg, a, &err, progress);
-	if (rc < 0) {
-		show_output(a);
-		rc = cli_fail("audit", "%s%s%s", err.what, err.remedy[0] ? "; " : "", err.remedy);
-	} else {
-		rc = report(&o, a);
-	}
-	audit_free(a);
+	rc = carry_out(&o, a);
 	free(a);
 	return rc;
 }

@@ -4,6 +4,7 @@
 #define TOOLS_AUDIT_AUDIT_H
 
 #include "../../rawstack/netlink/lab.h"
+#include "../../rawstack/witness/judge.h"
 #include "../../rawstack/witness/witness.h"
 #include "finding.h"
 #include "guest.h"
@@ -56,7 +57,10 @@ struct audit_config {
 	uint16_t ports[AUDIT_PORTS_MAX];
 	size_t n_ports; /* 0: all */
 	unsigned int wait_ms, settle_ms, answer_ms, grace_ms;
-	bool keep_evidence; /* watch the wire */
+	bool keep_evidence;	   /* watch the wire */
+	witness_frame_fn on_frame; /* NULL: none; with @keep_evidence */
+	void (*on_tap)(const struct tap_where *where, uint32_t snaplen, void *arg);
+	void *frame_arg;
 };
 
 struct audit {
@@ -76,7 +80,10 @@ struct audit {
 	bool names_no_client;  /* it was found to write nothing about its clients */
 	bool ignores_term;     /* it had to be killed once; it will not be waited for again */
 	struct audit_result results[CHECK_NUM];
+	struct judge_report report; /* with keep_evidence; evidence is @witness's */
 	unsigned int total_ms;
+	char *past; /* what runs of the server printed that are over; at most GUEST_OUTPUT_MAX */
+	size_t past_len;
 };
 
 /* Why an audit could not be started, for a person. */
@@ -108,6 +115,9 @@ int audit_start_server(struct audit *a, const struct listeners *expected, struct
 
 /* Ends it with all its processes: by SIGTERM, or after the grace time by SIGKILL. */
 void audit_stop_server(struct audit *a);
+
+/* All that the server printed in all of its runs. Valid until the next call for @a. */
+const char *audit_output(struct audit *a, size_t *len);
 
 /* Has the server ended, and how? Writes "ended by signal 11 (SIGSEGV)" into @how. */
 bool audit_server_ended(struct audit *a, char *how, size_t size);

@@ -57,6 +57,7 @@ static void judge_one(const char *where, const struct acl_seen *s, const bool ba
 	bool wanted = s->rule ? !s->rule->forbid : baseline[ipv6];
 	const char *remedy = is_shown_mapped(s) ? UNMAP : IN_FORCE;
 	char client[2 * ADDR_STRLEN + 32], rule[RULE_TEXT];
+	struct flow_key flow;
 
 	if (granted == wanted)
 		return;
@@ -69,6 +70,8 @@ static void judge_one(const char *where, const struct acl_seen *s, const bool ba
 		result_find(r, SEVERITY_RISK, where, IN_FORCE,
 			    "%s is just outside the rules and is %s, unlike other such clients",
 			    client, granted ? "served" : "not served");
+	flow = probe_flow(s->probe);
+	result_show_flow(r, &flow);
 }
 
 /* The same client, by both kinds of socket, is one finding. */

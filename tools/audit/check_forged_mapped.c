@@ -99,6 +99,19 @@ static int try_source(struct audit *a, size_t service, struct forged *f, unsigne
 	return f->answered || honest.result == PROBE_ANSWERED;
 }
 
+static void show(const struct forged *f, struct audit_result *r)
+{
+	struct flow_key flow = {
+		.server = f->to,
+		.client = f->source,
+		.server_port = f->port,
+		.client_port = f->sport,
+		.proto = IPPROTO_UDP,
+	};
+
+	result_show_flow(r, &flow);
+}
+
 /* Returns how many of the sources could be checked with this service, or -errno. */
 static int check_service(struct audit *a, size_t i, struct audit_result *r)
 {
@@ -126,6 +139,8 @@ static int check_service(struct audit *a, size_t i, struct audit_result *r)
 				     : k == 0	 ? FORGED_TO_CLIENT
 						 : FORGED_TO_SELF,
 				     r);
+		if (ret > 0 && f.answered)
+			show(&f, r);
 		clear += ret > 0;
 	}
 	return ret < 0 ? ret : clear;

@@ -84,6 +84,7 @@ static struct family_sum sum_up(const struct probe *list, size_t n, bool ipv6, b
 static void judge_families(const char *where, const struct family_sum *good,
 			   const struct family_sum *bad, struct audit_result *r)
 {
+	struct flow_key flow;
 	char text[PROBE_TEXT];
 
 	if (!good->served || good->not_served || !bad->not_served)
@@ -91,6 +92,8 @@ static void judge_families(const char *where, const struct family_sum *good,
 	result_find(r, SEVERITY_BUG, where, TREATED_ALIKE, "%s clients are served, but %s: %s",
 		    addr_is_mapped(&bad->not_served->to.addr) ? "IPv6" : "IPv4",
 		    probe_text(bad->not_served, text), probe_result_name(bad->not_served->result));
+	flow = probe_flow(bad->not_served);
+	result_show_flow(r, &flow);
 }
 
 static void judge_mapped(const char *where, const struct probe *list, size_t n,

@@ -9,14 +9,26 @@
 
 enum { LOG_WAIT_MS = 300, SHORT_WAIT_MS = 20, PAIR = 2 };
 
+static void show(const struct scope_seen *s, struct audit_result *r)
+{
+	struct flow_key flow;
+
+	if (!s->local)
+		return;
+	flow = probe_flow(s->local);
+	result_show_flow(r, &flow);
+}
+
 void scope_judge(const char *where, const struct scope_seen *s, struct audit_result *r)
 {
-	if (s->native_served && !s->local_served)
+	if (s->native_served && !s->local_served) {
 		result_find(r, SEVERITY_BUG, where,
 			    "keep sin6_scope_id with the address wherever it is stored or sent to: "
 			    "without it fe80:: addresses are of no use (RFC 4007)",
 			    "other IPv6 clients are served, a link-local client is not: %s",
 			    probe_result_name(s->local_result));
+		show(s, r);
+	}
 	if (s->forms.plain && !s->forms.scoped)
 		result_find(r, SEVERITY_RISK, where,
 			    "write link-local addresses with their zone, as getnameinfo(3) does: "
@@ -62,6 +74,7 @@ static void judge_all(struct audit *a, const struct probe *list, const size_t *s
 			.native_served = probe_served(&p[0]),
 			.local_served = probe_served(&p[1]),
 			.local_result = p[1].result,
+			.local = &p[1],
 		};
 
 		scope_judge(service_text(&a->services[services[i]], where), &s, r);

@@ -11,6 +11,7 @@ enum { TARGETS = 2 * LAB_ADDRS_MAX };
 void udp_source_judge(const char *where, const struct probe *list, size_t n, struct audit_result *r)
 {
 	char asked[ADDR_STRLEN], from[ADDR_STRLEN];
+	struct flow_key flow;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct probe *p = &list[i];
@@ -27,6 +28,8 @@ void udp_source_judge(const char *where, const struct probe *list, size_t n, str
 			addr_print(&p->to.addr, ADDR_FORM_INET, asked),
 			addr_print(&p->answered_from.addr, ADDR_FORM_INET, from),
 			p->answered_from.port);
+		flow = probe_flow(p);
+		result_show_flow(r, &flow);
 	}
 }
 

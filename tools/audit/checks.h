@@ -73,7 +73,8 @@ void forged_judge(const char *where, const struct addr *source, enum forged_answ
 struct scope_seen {
 	bool native_served, local_served, answers;
 	enum probe_result local_result;
-	struct trace_forms forms; /* of the link-local client */
+	const struct probe *local; /* NULL: none to show */
+	struct trace_forms forms;  /* of the link-local client */
 };
 void scope_judge(const char *where, const struct scope_seen *s, struct audit_result *r);
 

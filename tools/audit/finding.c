@@ -26,6 +26,14 @@ void result_find(struct audit_result *r, enum finding_severity severity, const c
 	va_end(ap);
 }
 
+void result_show_flow(struct audit_result *r, const struct flow_key *flow)
+{
+	if (!r->n || r->unlisted)
+		return;
+	r->list[r->n - 1].has_flow = true;
+	r->list[r->n - 1].flow = *flow;
+}
+
 void result_set(struct audit_result *r, enum audit_status status, const char *summary, ...)
 {
 	va_list ap;

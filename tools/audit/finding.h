@@ -3,8 +3,7 @@
 #ifndef TOOLS_AUDIT_FINDING_H
 #define TOOLS_AUDIT_FINDING_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "../../rawstack/witness/flow.h"
 
 /* A note is worth knowing and no fault; the others make the audit's exit code 1. */
 enum finding_severity { SEVERITY_NOTE, SEVERITY_RISK, SEVERITY_BUG, SEVERITY_NUM };
@@ -24,6 +23,8 @@ struct finding {
 	char where[32]; /* "TCP 80" */
 	char evidence[FINDING_TEXT];
 	char remedy[FINDING_TEXT];
+	bool has_flow; /* @flow is the connection that shows it */
+	struct flow_key flow;
 };
 
 /* Limit: FINDINGS_MAX are kept, more are counted. */
@@ -39,6 +40,9 @@ struct audit_result {
 void result_find(struct audit_result *r, enum finding_severity severity, const char *where,
 		 const char *remedy, const char *evidence, ...)
 	__attribute__((format(printf, 5, 6)));
+
+/* Names the connection that shows what was found last. */
+void result_show_flow(struct audit_result *r, const struct flow_key *flow);
 
 /* Sets status and summary; after a finding the status stays FOUND. */
 void result_set(struct audit_result *r, enum audit_status status, const char *summary, ...)

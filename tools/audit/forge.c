@@ -43,8 +43,8 @@ static int open_waiter(const struct audit *a, struct forged *f, struct endpoint 
 	return sockopt_local(f->fd, local);
 }
 
-static int build_and_send(const struct audit *a, const struct forged *f, uint16_t sport,
-			  const void *say, size_t len)
+static int build_and_send(const struct audit *a, const struct forged *f, const void *say,
+			  size_t len)
 {
 	const struct lab_host *c = &a->lab.host[LAB_CLIENT], *s = &a->lab.host[LAB_SERVER];
 	struct frame_spec spec = {
@@ -52,7 +52,7 @@ static int build_and_send(const struct audit *a, const struct forged *f, uint16_
 		.src = f->source,
 		.dst = f->to,
 		.proto = IPPROTO_UDP,
-		.sport = sport,
+		.sport = f->sport,
 		.dport = f->port,
 	};
 	uint8_t bytes[SPEECH_MAX + 128];
@@ -67,11 +67,12 @@ static int build_and_send(const struct audit *a, const struct forged *f, uint16_
 
 int forge_send(struct audit *a, struct forged *f, const void *say, size_t len)
 {
-	struct endpoint local;
+	struct endpoint local = {0};
 	int ret = open_waiter(a, f, &local);
 
+	f->sport = local.port;
 	if (ret == 0)
-		ret = build_and_send(a, f, local.port, say, len);
+		ret = build_and_send(a, f, say, len);
 	if (ret < 0 && f->fd >= 0) {
 		close(f->fd);
 		f->fd = -1;

@@ -13,7 +13,8 @@ struct forged {
 	struct addr source; /* IPv4: in the frame it is written ::ffff:a.b.c.d */
 	struct addr to;	    /* the server's, native */
 	uint16_t port;
-	int fd; /* waits for the answer, an AF_INET socket; -1: not sent */
+	uint16_t sport; /* receives the client's */
+	int fd;		/* waits for the answer, an AF_INET socket; -1: not sent */
 	bool answered;
 };
 

@@ -99,7 +99,10 @@ static void start(int netns_fd, struct probe *p)
 	p->connected = false;
 	p->answer_len = 0;
 	p->deadline_ms = now_ms() + p->wait_ms;
+	p->local = (struct endpoint){.port = 0};
+	p->ts_ns = clock_ns(CLOCK_REALTIME);
 	ret = open_socket(netns_fd, p);
+	p->cookie = ret < 0 ? 0 : sockopt_cookie(p->fd);
 	len = ret < 0 ? ret : endpoint_to_sockaddr(&p->to, p->family, &to);
 	if (len < 0) {
 		finish(p, PROBE_FAILED, len);
@@ -110,10 +113,12 @@ static void start(int netns_fd, struct probe *p)
 		return;
 	}
 	p->step = PROBE_CONNECTING;
-	if (connect(p->fd, (struct sockaddr *)&to, (socklen_t)len) == 0)
+	ret = connect(p->fd, (struct sockaddr *)&to, (socklen_t)len) < 0 ? -errno : 0;
+	sockopt_local(p->fd, &p->local); /* one that is refused has lost it */
+	if (ret == 0)
 		speak(p);
-	else if (errno != EINPROGRESS)
-		finish(p, is_refusal(-errno) ? PROBE_REFUSED : PROBE_FAILED, -errno);
+	else if (ret != -EINPROGRESS)
+		finish(p, is_refusal(ret) ? PROBE_REFUSED : PROBE_FAILED, ret);
 }
 
 static void end_connect(struct probe *p)
@@ -264,6 +269,17 @@ bool probe_served(const struct probe *p)
 {
 	return p->result == PROBE_ANSWERED ||
 	       (p->result == PROBE_OPEN && !p->say_len && !p->expect);
+}
+
+struct flow_key probe_flow(const struct probe *p)
+{
+	return (struct flow_key){
+		.server = p->to.addr,
+		.client = p->from.addr,
+		.server_port = p->to.port,
+		.client_port = p->local.port,
+		.proto = p->proto,
+	};
 }
 
 const char *probe_result_name(enum probe_result r)

@@ -3,7 +3,7 @@
 #ifndef TOOLS_AUDIT_PROBE_H
 #define TOOLS_AUDIT_PROBE_H
 
-#include "../../rawstack/addr.h"
+#include "../../rawstack/witness/flow.h"
 #include "guest.h"
 
 /*
@@ -39,7 +39,9 @@ struct probe {
 	int error; /* -errno of what ended it, 0: none */
 	struct endpoint local, answered_from;
 	bool connected;
-	int fd; /* -1 unless held */
+	uint64_t cookie; /* SO_COOKIE of its socket */
+	uint64_t ts_ns;	 /* CLOCK_REALTIME of its start */
+	int fd;		 /* -1 unless held */
 	char answer[PROBE_ANSWER_MAX + 1];
 	size_t answer_len;
 
@@ -55,6 +57,9 @@ int probes_run(int netns_fd, struct guest *guest, struct probe *list, size_t n);
 
 /* Did the server serve it: answered as expected, or, where nothing is said, accepted and kept? */
 bool probe_served(const struct probe *p);
+
+/* Its connection, as the witness names it. */
+struct flow_key probe_flow(const struct probe *p);
 
 /* "answered", "refused", ... */
 const char *probe_result_name(enum probe_result r);

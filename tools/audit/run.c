@@ -22,7 +22,7 @@
  * without a new one, for answers cfg->answer_ms.
  */
 enum { POLL_MS = 3, WITNESS_WAIT_MS = 1000, BANNER_MS = 60, TRY_MS = 200, QUIET_MS = 80 };
-enum { AGAIN_MS = 100, AGAIN_MAX = 16, DEATH_MS = 10 };
+enum { AGAIN_MS = 100, AGAIN_MAX = 16, DEATH_MS = 10, SNAP_HEADERS = 36 };
 
 static int fail(struct audit_error *err, int rc, const char *remedy, const char *what)
 {
@@ -257,6 +257,35 @@ void audit_stop_server(struct audit *a)
 		    "it did not end within %u ms of SIGTERM and was killed", a->cfg->grace_ms);
 }
 
+/* The server's run is over; its words are kept, the first ones first. */
+static void end_run(struct audit *a)
+{
+	const char *text;
+	size_t len;
+
+	if (!a->guest)
+		return;
+	guest_stop(a->guest, 0);
+	if (!a->past)
+		a->past = malloc(GUEST_OUTPUT_MAX);
+	text = guest_output(a->guest, &len);
+	if (len > GUEST_OUTPUT_MAX - a->past_len)
+		len = GUEST_OUTPUT_MAX - a->past_len;
+	if (a->past) {
+		memcpy(a->past + a->past_len, text, len);
+		a->past_len += len;
+	}
+	guest_free(a->guest);
+	a->guest = NULL;
+}
+
+const char *audit_output(struct audit *a, size_t *len)
+{
+	end_run(a);
+	*len = a->past_len;
+	return a->past ? a->past : "";
+}
+
 int audit_start_server(struct audit *a, const struct listeners *expected, struct listeners *out,
 		       struct audit_error *err)
 {
@@ -269,8 +298,7 @@ int audit_start_server(struct audit *a, const struct listeners *expected, struct
 	};
 	int ret;
 
-	guest_free(a->guest);
-	a->guest = NULL;
+	end_run(a);
 	ret = guest_start(&cfg, &a->guest);
 	if (ret < 0)
 		return fail(err, ret, "", "cannot start a process namespace for the server");
@@ -319,6 +347,34 @@ static bool server_died(struct audit *a, const struct probe *list, size_t n)
 	return audit_server_ended(a, how, sizeof(how));
 }
 
+/* What our clients' sockets said: the program's view of each connection. */
+static void note_clients(struct audit *a, const struct probe *list, size_t n)
+{
+	if (!a->witness)
+		return;
+	witness_step(a->witness);
+	for (size_t i = 0; i < n; i++) {
+		const struct probe *p = &list[i];
+		bool failed = p->result == PROBE_REFUSED || p->result == PROBE_FAILED ||
+			      (p->proto == IPPROTO_TCP && !p->connected);
+		struct evidence_api api = {
+			.side = SIDE_CLIENT,
+			.call = CALL_CONNECT,
+			.proto = p->proto,
+			.family = p->family,
+			.error = failed ? p->error : 0,
+			.local = {p->from.addr, p->from.scope, p->local.port},
+			.peer = p->to,
+			.cookie = p->cookie,
+			.ts_ns = p->ts_ns,
+			.bytes_in = p->answer_len,
+		};
+
+		if (p->local.port)
+			evidence_add_api(witness_evidence(a->witness), &api);
+	}
+}
+
 int audit_probe(struct audit *a, struct probe *list, size_t n)
 {
 	int ret = probes_run(a->lab.host[LAB_CLIENT].netns_fd, a->guest, list, n);
@@ -327,8 +383,7 @@ int audit_probe(struct audit *a, struct probe *list, size_t n)
 		ret = ask_again(a, list, n);
 	if (ret == 0 && server_died(a, list, n))
 		ret = -ECHILD;
-	if (a->witness)
-		witness_step(a->witness);
+	note_clients(a, list, n);
 	return ret;
 }
 
@@ -476,7 +531,13 @@ static void watch_port(struct witness_config *cfg, uint16_t port)
 /* The wire is watched on the ports of the services. */
 static int start_witness(struct audit *a, struct audit_error *err)
 {
-	struct witness_config cfg = {.ring = RING_CONFIG_SMALL, .keep = true, .n_posts = LAB_SIDES};
+	struct witness_config cfg = {
+		.ring = RING_CONFIG_SMALL,
+		.keep = true,
+		.n_posts = LAB_SIDES,
+		.on_frame = a->cfg->on_frame,
+		.arg = a->cfg->frame_arg,
+	};
 	const char *what;
 	int ret;
 
@@ -487,10 +548,14 @@ static int start_witness(struct audit *a, struct audit_error *err)
 							.ifindex = a->lab.host[side].ifindex};
 	for (size_t i = 0; i < a->n_services; i++)
 		watch_port(&cfg, a->services[i].port);
+	cfg.ring.snaplen =
+		LAB_MTU + SNAP_HEADERS; /* whole frames, for whoever wants to read them */
 	ret = witness_open(&cfg, &a->witness, &what);
 	if (ret < 0)
 		return fail(err, ret, "the witness needs CAP_NET_RAW in the lab's namespaces",
 			    what);
+	for (uint32_t i = 0; i < LAB_SIDES && a->cfg->on_tap; i++)
+		a->cfg->on_tap(witness_where(a->witness, i), cfg.ring.snaplen, a->cfg->frame_arg);
 	ret = witness_ready(a->witness, WITNESS_WAIT_MS);
 	return ret < 0 ? fail(err, ret, "", "the witness's first frame did not cross the lab") : 0;
 }
@@ -556,6 +621,8 @@ static int meet_server(struct audit *a, struct audit_error *err, audit_progress_
 
 	if (ret < 0)
 		return ret;
+	if (a->witness)
+		witness_dump_sockets(a->witness); /* who will take the datagrams */
 	progress("learning what makes it answer");
 	ret = learn_speech(a);
 	if (ret < 0 && ret != -ECHILD)
@@ -582,6 +649,17 @@ static int run_all(struct audit *a, struct audit_error *err, audit_progress_fn p
 	return 0;
 }
 
+/* What is missing of a capture is in the evidence, as a gate that fails. */
+static int conclude(struct audit *a, struct audit_error *err)
+{
+	int ret;
+
+	witness_step(a->witness);
+	witness_stop(a->witness);
+	ret = judge(witness_evidence(a->witness), &a->report);
+	return ret < 0 ? fail(err, ret, "", "cannot judge what was seen on the wire") : 0;
+}
+
 int audit_run(const struct audit_config *cfg, struct audit *a, struct audit_error *err,
 	      audit_progress_fn progress)
 {
@@ -596,6 +674,8 @@ int audit_run(const struct audit_config *cfg, struct audit *a, struct audit_erro
 		ret = run_all(a, err, progress);
 	if (ret == 0)
 		audit_stop_server(a);
+	if (ret == 0 && a->witness)
+		ret = conclude(a, err);
 	progress(NULL);
 	a->total_ms = ms_since(began);
 	return ret;
@@ -603,8 +683,10 @@ int audit_run(const struct audit_config *cfg, struct audit *a, struct audit_erro
 
 void audit_free(struct audit *a)
 {
+	judge_report_free(&a->report);
 	witness_close(a->witness);
 	guest_free(a->guest);
+	free(a->past);
 	sockdiag_close(a->server_diag);
 	lab_destroy(&a->lab);
 }

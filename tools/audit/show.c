@@ -2,6 +2,11 @@
 /* show.c - an audit as lines, as TAP, and as JSON */
 #include "show.h"
 
+#include "../../rawstack/witness/ladder.h"
+#include "../lab/table.h"
+#include "../report.h"
+#include "../show_ladder.h"
+
 #include <netinet/in.h>
 
 static const char *const COLORS[SEVERITY_NUM] = {
@@ -93,6 +98,58 @@ void show_text(const struct audit *a, bool color, FILE *out)
 	fprintf(out, "; %.1f s\n", a->total_ms / 1e3);
 }
 
+static bool same_flow(const struct flow_key *a, const struct flow_key *b)
+{
+	return a->proto == b->proto && a->server_port == b->server_port &&
+	       a->client_port == b->client_port && addr_eq(&a->server, &b->server) &&
+	       addr_eq(&a->client, &b->client);
+}
+
+const struct judged *show_connection(const struct audit *a, const struct finding *f)
+{
+	for (size_t i = 0; i < a->report.n && f->has_flow; i++)
+		if (same_flow(&a->report.list[i].c.key, &f->flow))
+			return &a->report.list[i];
+	return NULL;
+}
+
+int show_ladder(const struct audit *a, const struct judged *j, unsigned int width, FILE *out)
+{
+	struct flow_index idx;
+	struct ladder l;
+	int ret = flow_index_init(&idx, &a->report);
+
+	if (ret < 0)
+		return ret;
+	ret = ladder_of(&idx, j, &l);
+	if (ret == 0) {
+		ladder_print(&l, width, out);
+		ladder_free(&l);
+	}
+	flow_index_free(&idx);
+	return ret;
+}
+
+int show_views(const struct audit *a, bool color)
+{
+	int ret = a->report.n ? table_print(&a->report, NULL, color) : 0;
+
+	for (int c = 0; c < CHECK_NUM; c++) {
+		const struct audit_result *r = &a->results[c];
+
+		for (size_t i = 0; i < r->n && ret == 0; i++) {
+			const struct judged *j = show_connection(a, &r->list[i]);
+
+			if (!j)
+				continue;
+			printf("\n%s: %s: %s\n", audit_check_name((enum audit_check)c),
+			       r->list[i].where, r->list[i].evidence);
+			ret = show_ladder(a, j, show_ladder_width(), stdout);
+		}
+	}
+	return ret;
+}
+
 /* TAP has no place for a line break or a '#' in a description. */
 static void put_tap_text(FILE *out, const char *text)
 {
@@ -127,19 +184,23 @@ void show_tap(const struct audit *a, FILE *out)
 	}
 }
 
-static json_t *finding_json(const struct finding *f)
+static json_t *finding_json(const struct audit *a, const struct finding *f)
 {
-	return json_pack("{s:s,s:s,s:s,s:s}", "severity", severity_name(f->severity), "where",
-			 f->where, "evidence", f->evidence, "remedy", f->remedy);
+	const struct judged *j = show_connection(a, f);
+
+	return json_pack("{s:s,s:s,s:s,s:s,s:o}", "severity", severity_name(f->severity), "where",
+			 f->where, "evidence", f->evidence, "remedy", f->remedy, "connection",
+			 j ? report_connection_json(&a->report, j) : json_null());
 }
 
-static json_t *check_json(const struct audit_result *r, const char *name)
+static json_t *check_json(const struct audit *a, enum audit_check c)
 {
+	const struct audit_result *r = &a->results[c];
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < r->n; i++)
-		json_array_append_new(list, finding_json(&r->list[i]));
-	return json_pack("{s:s,s:s,s:s,s:i,s:o,s:I}", "name", name, "status",
+		json_array_append_new(list, finding_json(a, &r->list[i]));
+	return json_pack("{s:s,s:s,s:s,s:i,s:o,s:I}", "name", audit_check_name(c), "status",
 			 audit_status_name(r->status), "summary", r->summary, "ms", (int)r->ms,
 			 "findings", list, "more_findings", (json_int_t)r->unlisted);
 }
@@ -177,8 +238,7 @@ json_t *show_json(const struct audit *a)
 	for (size_t i = 0; i < a->n_services; i++)
 		json_array_append_new(services, service_json(a, i));
 	for (int c = 0; c < CHECK_NUM; c++)
-		json_array_append_new(
-			checks, check_json(&a->results[c], audit_check_name((enum audit_check)c)));
+		json_array_append_new(checks, check_json(a, (enum audit_check)c));
 	count(a, found, &failed);
 	return json_pack("{s:{s:i,s:i,s:i,s:i},s:o,s:i,s:o,s:o,s:I,s:o}", "summary", "bugs",
 			 (int)found[SEVERITY_BUG], "risks", (int)found[SEVERITY_RISK], "notes",
