@@ -428,3 +428,98 @@ Test(audit, attach_reads_a_running_server_and_leaves_it_alone)
 	json_decref(o);
 	program_result_free(&r);
 }
+
+Test(audit, everything_is_kept_and_can_be_judged_again)
+{
+	char dir[256], page[320], evidence[320];
+	const char *const args[] = {
+		"audit", "-v",		"--report",	page,	    "--evidence-dir",
+		dir,	 "--forbid",	"198.51.100.9", "--expect", "welcome",
+		"--",	 server_path(), "acl",		"17500",    NULL};
+	const char *const judge[] = {"judge", "-J", evidence, NULL};
+	struct program_result r, again;
+	size_t len;
+	char *text;
+	json_t *o;
+
+	program_dir_make(dir, sizeof(dir));
+	snprintf(page, sizeof(page), "%s/page.html", dir);
+	snprintf(evidence, sizeof(evidence), "%s/evidence.json", dir);
+	program_run(&r, NULL, args);
+	need_namespaces(&r);
+	cr_assert(r.exit_code == FOUND, "exit %d: %s", r.exit_code, r.err);
+	/* A ladder of the forbidden connection, and the table of all. */
+	cr_assert(strstr(r.out, "THE WIRE CARRIED") && strstr(r.out, "confirmed"), "%s", r.out);
+	cr_assert(strstr(r.out, "it keeps an AF_INET6 socket"), "%s", r.out);
+
+	text = program_read_file(dir, "audit.json", &len);
+	o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	cr_assert_str_eq(checks_with(o, "found"), "acl");
+	json_decref(o);
+	free(text);
+	text = program_read_file(dir, "page.html", &len);
+	cr_assert(strstr(text, "::ffff:198.51.100.9) is forbidden") &&
+		  strstr(text, "SYN MSS 1460"));
+	free(text);
+	text = program_read_file(dir, "server.log", &len);
+	cr_assert(strstr(text, "client 198.51.100.9\n"), "%s", text);
+	free(text);
+	text = program_read_file(dir, "capture.pcapng", &len);
+	cr_assert(len > 1000 && memcmp(text, "\x0a\x0d\x0d\x0a", 4) == 0, "no pcapng");
+	free(text);
+
+	program_run(&again, NULL, judge);
+	o = json_loads(again.out, JSON_REJECT_DUPLICATES, NULL);
+	cr_assert(o && json_array_size(json_object_get(o, "connections")) > 20, "%s", again.out);
+	json_decref(o);
+	program_result_free(&again);
+	program_result_free(&r);
+	program_dir_remove(dir);
+}
+
+Test(audit, a_page_cannot_be_written_into_by_the_server)
+{
+	char dir[256], page[320], word[] = "<script>alert(1)</script>";
+	const char *const args[] = {"audit",
+				    "--report",
+				    page,
+				    "--",
+				    "/bin/sh",
+				    "-c",
+				    "echo \"$0\"; exec \"$1\" none 17510",
+				    word,
+				    server_path(),
+				    NULL};
+	struct program_result r;
+	size_t len;
+	char *text;
+
+	program_dir_make(dir, sizeof(dir));
+	snprintf(page, sizeof(page), "%s/page.html", dir);
+	program_run(&r, NULL, args);
+	need_namespaces(&r);
+	cr_assert(r.exit_code == 0, "exit %d: %s%s", r.exit_code, r.out, r.err);
+	text = program_read_file(dir, "page.html", &len);
+	cr_assert(strstr(text, "&lt;script&gt;") && !strstr(text, "<script>"));
+	free(text);
+	program_result_free(&r);
+	program_dir_remove(dir);
+}
+
+Test(audit, a_place_that_cannot_be_written_to_is_found_before_the_work)
+{
+	const char *const list[][6] = {
+		{"audit", "--report", "/nowhere/page.html", "--", "true"},
+		{"audit", "--evidence-dir", "/nowhere/dir", "--", "true"},
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct program_result r;
+
+		program_run(&r, NULL, list[i]);
+		cr_assert(r.exit_code == NOT_STARTED && program_count_lines(r.err) == 1, "%s",
+			  r.err);
+		cr_assert(strstr(r.err, "cannot write '/nowhere/"), "%s", r.err);
+		program_result_free(&r);
+	}
+}
