@@ -126,6 +126,10 @@ ENGINE_SRC := \
 	uring/epoll_accept.c \
 	uring/epoll_tcp.c \
 	uring/epoll_udp.c \
+	uring/bypass_open.c \
+	uring/bypass_stream.c \
+	uring/bypass_dgram.c \
+	uring/bypass.c \
 	uring/engine.c \
 	uring/http.c \
 	uring/workload_http.c \
@@ -247,6 +251,7 @@ COMMAND_SRC := \
 	tools/activation.c \
 	tools/metrics_http.c \
 	tools/serve_output.c \
+	tools/link_arg.c \
 	tools/serve.c \
 	tools/witness.c \
 	tools/judge.c \

@@ -5,6 +5,7 @@
 #include "../uring/workers.h"
 #include "activation.h"
 #include "cli.h"
+#include "link_arg.h"
 #include "metrics_http.h"
 #include "serve_output.h"
 
@@ -31,6 +32,10 @@ enum {
 	OPT_PEERS,
 	OPT_METRICS,
 	OPT_NO_MULTISHOT,
+	OPT_ADDRESS,
+	OPT_GATEWAY,
+	OPT_LINK,
+	OPT_NO_DAD,
 };
 
 enum { CONNS_MAX = 1 << 20, BACKLOG_MAX = 65535, IDLE_MAX_S = 86400, METRICS_WAIT_MS = 1000 };
@@ -51,7 +56,8 @@ static const char help_text[] =
 	"      --workload W     echo (default), discard, accept (closes at once), or http (one\n"
 	"                       short answer to every request)\n"
 	"      --engine E       uring, epoll, epoll-textbook (one accept per event, for\n"
-	"                       comparison), or auto (default): the best that works here\n"
+	"                       comparison), bypass (TCP and UDP of our own on an interface of\n"
+	"                       its own), or auto (default): the best kernel one that works here\n"
 	"      --workers N      N threads with a listener each (SO_REUSEPORT), one per\n"
 	"                       processor; default 1, not pinned\n"
 	"      --idle-timeout S close a connection silent for S seconds; default 30\n"
@@ -62,6 +68,11 @@ static const char help_text[] =
 	"                       multishot accept wrong\n"
 	"      --metrics ADDR:PORT\n"
 	"                       counters for Prometheus at http://ADDR:PORT/metrics\n"
+	"  -i, --interface IF   bypass: an interface on which the kernel has no address\n"
+	"      --address A/LEN  bypass: an address to have there, and its prefix; repeat for more\n"
+	"      --gateway ADDR   bypass: the router for everybody else; one per family\n"
+	"      --link L         bypass: ring (default), or sendmmsg (no ring to send from)\n"
+	"      --no-dad         bypass: use the addresses without asking whether they are taken\n"
 	"  -J, --json           one JSON object per line\n"
 	"  -q, --quiet          no line per connection\n"
 	"  -v, --verbose        a line at the beginning of a connection too\n"
@@ -79,7 +90,10 @@ static const char help_text[] =
 	"  dualwire serve -4 --udp -J         IPv4 datagrams, for a program to read\n"
 	"  dualwire serve -6 -b 127.0.0.1     IPv4 alone on an AF_INET6 socket\n"
 	"  dualwire serve --workload http -q --metrics 127.0.0.1:9100\n"
-	"                                     for wrk, ab or curl, watched by Prometheus\n";
+	"                                     for wrk, ab or curl, watched by Prometheus\n"
+	"  dualwire serve --engine bypass -i vb --address 198.51.100.2/24 --address "
+	"2001:db8:1::2/64\n"
+	"                                     without the kernel's TCP\n";
 
 struct options {
 	int family; /* AF_UNSPEC: not said */
@@ -90,6 +104,8 @@ struct options {
 	struct endpoint metrics;
 	uint32_t idle_s, max_conns, backlog; /* 0: the server's default */
 	uint32_t workers;
+	struct engine_link link;
+	bool has_link; /* an option named a part of it */
 };
 
 /* A decimal number of digits only. Returns 0 or EXIT_USAGE after a message. */
@@ -181,6 +197,22 @@ static int option_apply(void *options, int c)
 		return number_parse("--max-conns", optarg, CONNS_MAX, &o->max_conns);
 	case OPT_WORKERS:
 		return number_parse("--workers", optarg, WORKERS_MAX, &o->workers);
+	case 'i':
+		o->link.ifname = optarg;
+		o->has_link = true;
+		return 0;
+	case OPT_ADDRESS:
+		o->has_link = true;
+		return link_arg_address("serve", &o->link, optarg);
+	case OPT_GATEWAY:
+		o->has_link = true;
+		return link_arg_gateway("serve", &o->link, optarg);
+	case OPT_LINK:
+		o->has_link = true;
+		return link_arg_kind("serve", &o->link, optarg);
+	case OPT_NO_DAD:
+		o->link.skip_dad = o->has_link = true;
+		return 0;
 	case OPT_PEERS:
 		return peers_parse(o);
 	case OPT_NO_MULTISHOT:
@@ -191,6 +223,21 @@ static int option_apply(void *options, int c)
 	default:
 		return number_parse("--backlog", optarg, BACKLOG_MAX, &o->backlog);
 	}
+}
+
+static int link_check_options(const struct options *o)
+{
+	bool bypass = strcmp(o->engine, "bypass") == 0;
+
+	if (o->has_link && !bypass)
+		return cli_usage_error("serve", "-i, --address, --gateway, --link and --no-dad are "
+						"options of --engine bypass: add it");
+	if (bypass && (o->link.ifname == NULL || o->link.n_addrs == 0))
+		return cli_usage_error("serve", "--engine bypass needs -i INTERFACE and --address "
+						"ADDR/PREFIX: it brings its own addresses");
+	if (bypass && o->workers > 1)
+		return cli_usage_error("serve", "--engine bypass is one thread: drop --workers");
+	return 0;
 }
 
 /* Returns 0 to go on, CLI_DONE, or EXIT_USAGE. */
@@ -207,6 +254,11 @@ static int options_read(int argc, char **argv, struct options *o)
 		{"report-peers", required_argument, NULL, OPT_PEERS},
 		{"metrics", required_argument, NULL, OPT_METRICS},
 		{"no-multishot", no_argument, NULL, OPT_NO_MULTISHOT},
+		{"interface", required_argument, NULL, 'i'},
+		{"address", required_argument, NULL, OPT_ADDRESS},
+		{"gateway", required_argument, NULL, OPT_GATEWAY},
+		{"link", required_argument, NULL, OPT_LINK},
+		{"no-dad", no_argument, NULL, OPT_NO_DAD},
 		{"idle-timeout", required_argument, NULL, OPT_IDLE},
 		{"max-conns", required_argument, NULL, OPT_CONNS},
 		{"backlog", required_argument, NULL, OPT_BACKLOG},
@@ -216,7 +268,7 @@ static int options_read(int argc, char **argv, struct options *o)
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	static const struct cli_options spec = {"serve", help_text, ":46p:b:Jqvh", longs,
+	static const struct cli_options spec = {"serve", help_text, ":46p:b:i:Jqvh", longs,
 						option_apply};
 	int rc = cli_options_read(&spec, argc, argv, o);
 
@@ -227,7 +279,7 @@ static int options_read(int argc, char **argv, struct options *o)
 				       argv[optind]);
 	if (o->v6only && o->family == AF_INET)
 		return cli_usage_error("serve", "--v6only is an option of IPv6 sockets: drop -4");
-	return 0;
+	return link_check_options(o);
 }
 
 /* An address as inet_pton(3) reads it, with or without a zone; the resolver alone would take
@@ -424,6 +476,33 @@ static int metrics_open(struct service *sv)
 	return cli_fail("serve", "metrics: %s%s%s", what, remedy[0] ? "; " : "", remedy);
 }
 
+/* While the link is asked whether anybody has the addresses: has a signal come? */
+static bool signal_pending(void *arg)
+{
+	const struct service *sv = arg;
+	struct pollfd p = {.fd = sv->signal_fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* What the bypass engine needs; NULL for the others. */
+static const struct engine_link *link_of(struct service *sv, struct engine_link *l)
+{
+	const struct options *o = sv->options;
+
+	if (!o->has_link)
+		return NULL;
+	*l = o->link;
+	l->give_up = signal_pending;
+	l->give_up_arg = sv;
+	if (!l->skip_dad && !o->quiet && isatty(STDERR_FILENO))
+		fprintf(stderr,
+			"dualwire serve: asking on %s whether anybody has these addresses; "
+			"this takes some seconds\n",
+			l->ifname);
+	return l;
+}
+
 static int workers_open(struct service *sv)
 {
 	const struct options *o = sv->options;
@@ -438,8 +517,11 @@ static int workers_open(struct service *sv)
 				    .no_multishot = o->no_multishot,
 				    .observe = o->quiet ? NULL : observe,
 				    .observe_arg = (void *)(uintptr_t)o};
+	struct engine_link link;
 	struct server_error err;
 	int rc;
+
+	cfg.link = link_of(sv, &link);
 
 	for (int i = 0; i < sv->n; i++)
 		specs[i] = sv->listeners[i].spec;
@@ -527,8 +609,10 @@ int cmd_serve(int argc, char **argv)
 {
 	struct options o = {.port = "7000", .workload = "echo", .engine = "auto", .workers = 1};
 	struct service *sv;
-	int rc = options_read(argc, argv, &o);
+	int rc;
 
+	link_arg_init(&o.link);
+	rc = options_read(argc, argv, &o);
 	if (rc != 0)
 		return rc == CLI_DONE ? 0 : rc;
 	sv = calloc(1, sizeof(*sv));

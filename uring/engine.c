@@ -42,6 +42,7 @@ static const struct entry engines[] = {
 	{&uring_engine_ops, true, explain_uring},
 	{&epoll_engine_ops, true, explain_epoll},
 	{&epoll_textbook_engine_ops, false, explain_epoll},
+	{&bypass_engine_ops, false, NULL}, /* explains itself */
 };
 
 enum { N_ENGINES = sizeof(engines) / sizeof(engines[0]) };
@@ -72,8 +73,8 @@ static int open_named(const char *name, const struct engine_config *cfg, struct 
 
 		if (strcmp(name, engines[i].ops->name) != 0)
 			continue;
-		rc = engines[i].ops->open(cfg, out);
-		if (rc < 0)
+		rc = engines[i].ops->open(cfg, out, err);
+		if (rc < 0 && err->what[0] == '\0')
 			engines[i].explain(rc, err);
 		return rc;
 	}
@@ -91,7 +92,7 @@ static int open_best(const struct engine_config *cfg, struct engine **out, struc
 
 		if (!engines[i].automatic)
 			continue;
-		rc = engines[i].ops->open(cfg, out);
+		rc = engines[i].ops->open(cfg, out, err);
 		if (rc == 0)
 			return 0;
 		if (first == 0) {

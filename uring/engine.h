@@ -47,13 +47,35 @@ struct engine_event {
 	size_t len;
 };
 
+/*
+ * Of the bypass engine alone: the interface it has to itself, and the addresses it brings. It has
+ * no kernel socket; connections are made on these addresses by its own TCP.
+ */
+struct engine_link {
+	int netns_fd; /* namespace of the interface, -1: the calling thread's */
+	const char *ifname;
+	struct engine_link_addr {
+		struct addr addr;
+		uint8_t prefix_len; /* of its family */
+	} addrs[16];
+	int n_addrs;
+	struct addr gateway4, gateway6; /* the wildcard: none */
+	bool xdp;			/* AF_XDP instead of AF_PACKET rings */
+	bool sendmmsg;			/* AF_PACKET: no ring to send from */
+	bool skip_dad;			/* the addresses are used without asking who has them */
+	/* Called now and then while duplicates are looked for; true ends it. NULL: not called. */
+	bool (*give_up)(void *arg);
+	void *give_up_arg;
+};
+
 struct engine_config {
-	uint32_t max_conns;	  /* 0: ENGINE_CONNS_DEFAULT */
-	uint32_t backlog;	  /* sum over all listeners, for sizing; 0: 4096 */
-	uint32_t idle_timeout_ms; /* 0: ENGINE_IDLE_DEFAULT_MS */
-	uint32_t recv_buffers;	  /* for streams, a power of two; 0: as many as are useful */
-	uint32_t queue_entries;	  /* io_uring: of both queues; 0: so that none overflows */
-	bool no_multishot;	  /* io_uring: one connection per accept request */
+	const struct engine_link *link; /* NULL: none, which bypass refuses */
+	uint32_t max_conns;		/* 0: ENGINE_CONNS_DEFAULT */
+	uint32_t backlog;		/* sum over all listeners, for sizing; 0: 4096 */
+	uint32_t idle_timeout_ms;	/* 0: ENGINE_IDLE_DEFAULT_MS */
+	uint32_t recv_buffers;		/* for streams, a power of two; 0: as many as are useful */
+	uint32_t queue_entries;		/* io_uring: of both queues; 0: so that none overflows */
+	bool no_multishot;		/* io_uring: one connection per accept request */
 	/* Of streams; each address and the cookie cost a system call. */
 	bool no_addresses; /* leave out peer, local and cookie */
 	bool peer_only;	   /* leave out local and cookie */
@@ -80,13 +102,20 @@ struct engine_stats {
 	uint64_t overflows; /* completions the kernel had to keep aside, or lost */
 };
 
+/* Why an engine could not be opened, and what to do about it. */
+struct engine_error {
+	char what[160];
+	char remedy[200];
+};
+
 struct engine {
 	const struct engine_ops *ops;
 };
 
 struct engine_ops {
 	const char *name;
-	int (*open)(const struct engine_config *cfg, struct engine **out);
+	/* May fill @err; where it does not, engine.c explains the number returned. */
+	int (*open)(const struct engine_config *cfg, struct engine **out, struct engine_error *err);
 	int (*listen)(struct engine *e, const struct listen_spec *spec, struct listen_info *info,
 		      enum listen_step *step);
 	int (*poll)(struct engine *e, struct engine_event *events, int max, int timeout_ms);
@@ -104,12 +133,6 @@ struct engine_ops {
 	void (*stats)(const struct engine *e, struct engine_stats *out);
 	const char *(*text)(const struct engine *e);
 	void (*destroy)(struct engine *e);
-};
-
-/* Why an engine could not be opened, and what to do about it. */
-struct engine_error {
-	char what[160];
-	char remedy[200];
 };
 
 /*
@@ -233,5 +256,6 @@ static inline uint32_t engine_conn_index(engine_conn conn)
 extern const struct engine_ops uring_engine_ops;
 extern const struct engine_ops epoll_engine_ops;
 extern const struct engine_ops epoll_textbook_engine_ops;
+extern const struct engine_ops bypass_engine_ops;
 
 #endif

@@ -333,13 +333,17 @@ err_conns:
 	return rc;
 }
 
-static int epoll_open(const struct engine_config *cfg, struct engine **out)
+static int epoll_open(const struct engine_config *cfg, struct engine **out,
+		      struct engine_error *err)
 {
+	(void)err;
 	return open_form(cfg, false, out);
 }
 
-static int textbook_open(const struct engine_config *cfg, struct engine **out)
+static int textbook_open(const struct engine_config *cfg, struct engine **out,
+			 struct engine_error *err)
 {
+	(void)err;
 	return open_form(cfg, true, out);
 }
 

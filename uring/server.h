@@ -35,6 +35,8 @@ struct server_record {
 
 typedef void (*server_observer)(const struct server_record *rec, void *arg);
 
+struct engine_link;
+
 struct server_config {
 	const char *engine;   /* a name of engine.h, or "auto" */
 	const char *workload; /* a name of workload.h */
@@ -48,9 +50,10 @@ struct server_config {
 	/* Ask each stream for its addresses: a system call or more. Without, records and metrics
 	 * do not tell them. */
 	bool no_addresses;
-	bool no_multishot;	 /* as in engine.h */
-	uint32_t queue_entries;	 /* as in engine.h */
-	server_observer observe; /* called on the server's thread; may be NULL */
+	bool no_multishot;		/* as in engine.h */
+	uint32_t queue_entries;		/* as in engine.h */
+	const struct engine_link *link; /* of the bypass engine, see engine.h; else NULL */
+	server_observer observe;	/* called on the server's thread; may be NULL */
 	void *observe_arg;
 };
 

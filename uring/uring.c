@@ -313,11 +313,13 @@ static int ring_open(struct uring *u)
 	return 0;
 }
 
-static int uring_open(const struct engine_config *cfg, struct engine **out)
+static int uring_open(const struct engine_config *cfg, struct engine **out,
+		      struct engine_error *err)
 {
 	struct uring *u;
 	int rc;
 
+	(void)err;
 	u = calloc(1, sizeof(*u));
 	if (u == NULL)
 		return -ENOMEM;

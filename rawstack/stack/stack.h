@@ -230,6 +230,7 @@ struct stack_event {
 	int id;	   /* ACCEPT, DGRAM: the binding */
 	int error; /* CLOSED: 0 or -errno */
 	stack_conn conn;
+	uint32_t user; /* what stack_set_user() said, else 0 */
 };
 
 /* Takes the oldest event. Returns false when there is none. */
@@ -329,6 +330,9 @@ void stack_close(struct stack *s, uint64_t now, stack_conn conn);
 
 /* Gives the handle back and resets the peer. */
 void stack_abort(struct stack *s, uint64_t now, stack_conn conn);
+
+/* A number of the user's own, which events about the connection then bear. 0, -ENOTCONN. */
+int stack_set_user(struct stack *s, stack_conn conn, uint32_t user);
 
 /* Nagle's algorithm is on unless @on (SHLD-7, MUST-17). 0, -ENOTCONN. */
 int stack_set_nodelay(struct stack *s, stack_conn conn, bool on);

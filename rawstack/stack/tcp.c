@@ -329,7 +329,8 @@ bool tcp_event(struct stack *s, struct stack_event *ev)
 		ilist_remove(&t->events, &t->conns, offsetof(struct tcp_conn, event), i);
 		c->flags &= ~(uint32_t)TCP_F_ON_EVENTS;
 	}
-	*ev = (struct stack_event){.type = types[bit], .id = -1, .conn = conn_handle(t, i)};
+	*ev = (struct stack_event){
+		.type = types[bit], .id = -1, .conn = conn_handle(t, i), .user = c->user};
 	if (ev->type == STACK_EV_CLOSED)
 		ev->error = -(int)c->error;
 	return true;

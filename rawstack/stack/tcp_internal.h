@@ -151,6 +151,7 @@ struct tcp_conn {
 	uint8_t error, soft_error; /* errno */
 	uint16_t challenge_s;	   /* the second of the last challenge */
 	uint8_t challenges, challenge_max;
+	uint32_t user;
 	uint32_t confirm_ms; /* when the neighbour was last said to be alive */
 	uint32_t keepalive_ms, heard_ms, sent_ms;
 };

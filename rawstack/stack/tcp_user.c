@@ -379,6 +379,16 @@ void stack_abort(struct stack *s, uint64_t now, stack_conn conn)
 
 /* --- options --- */
 
+int stack_set_user(struct stack *s, stack_conn conn, uint32_t user)
+{
+	uint32_t i = conn_find(s->tcp, conn);
+
+	if (i == 0)
+		return -ENOTCONN;
+	conn_at(s->tcp, i)->user = user;
+	return 0;
+}
+
 int stack_set_nodelay(struct stack *s, stack_conn conn, bool on)
 {
 	uint32_t i = conn_find(s->tcp, conn);
