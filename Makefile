@@ -288,7 +288,7 @@ LAB_TESTS := \
 	confirmed sabotage drain \
 	cli cli_lab \
 	cases \
-	report who_gets_it sockets \
+	report who_gets_it bypass sockets \
 	audit audit_peers \
 	load load_cli \
 	faults serve soak \

@@ -335,6 +335,7 @@ static int bypass_open(const struct engine_config *cfg, struct engine **out,
 	if (rc < 0)
 		goto err_stack;
 	memset(err, 0, sizeof(*err));
+	b->cfg.link = NULL; /* the caller's */
 	*out = &b->engine;
 	return 0;
 

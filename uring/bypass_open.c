@@ -132,19 +132,19 @@ static int explain_link(const struct bypass *b, int rc, const struct addr *taken
 	}
 }
 
-static unsigned int index_in(int netns_fd, const char *ifname)
+/* The interface's index, or -errno. */
+static int index_in(int netns_fd, const char *ifname)
 {
 	int fd = netns_socket(netns_fd, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq req = {0};
-	unsigned int index = 0;
+	int rc;
 
 	if (fd < 0)
-		return 0;
+		return fd;
 	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", ifname);
-	if (ioctl(fd, SIOCGIFINDEX, &req) == 0)
-		index = (unsigned int)req.ifr_ifindex;
+	rc = ioctl(fd, SIOCGIFINDEX, &req) == 0 ? req.ifr_ifindex : -errno;
 	close(fd);
-	return index;
+	return rc;
 }
 
 static int open_link(struct bypass *b, struct engine_error *err)
@@ -154,10 +154,11 @@ static int open_link(struct bypass *b, struct engine_error *err)
 		.netns_fd = l->netns_fd, .rx_slots = BYPASS_RX_SLOTS, .tx_sendmmsg = l->sendmmsg};
 	struct link probe = {0};
 	struct addr taken = ADDR_ANY6;
-	int rc;
+	int rc = index_in(l->netns_fd, l->ifname);
 
-	cfg.ifindex = index_in(l->netns_fd, l->ifname);
-	rc = cfg.ifindex == 0 ? -ENODEV : link_check(l->netns_fd, cfg.ifindex, &probe, &taken);
+	cfg.ifindex = rc < 0 ? 0 : (unsigned int)rc;
+	if (rc >= 0)
+		rc = link_check(l->netns_fd, cfg.ifindex, &probe, &taken);
 	if (rc == 0)
 		rc = l->xdp ? -EOPNOTSUPP : link_ring_open(&cfg, &b->link);
 	return rc < 0 ? explain_link(b, rc, &taken, err) : 0;
