@@ -216,6 +216,7 @@ BENCH_SRC := \
 	tools/bench/sample.c \
 	tools/bench/arena.c \
 	tools/bench/commands.c \
+	tools/bench/answer.c \
 	tools/bench/measure.c \
 	tools/bench/results.c \
 	tools/bench/environment.c \

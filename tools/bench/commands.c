@@ -31,11 +31,12 @@ bool command_server_is_bare(const struct bench_subject *s)
 	return s->command == NULL && strcmp(s->name, "bypass") == 0;
 }
 
-static const struct addr *server_address(const struct lab *lab, enum bench_family f)
+struct endpoint command_target(const struct lab *lab, enum bench_family f)
 {
 	const struct lab_host *host = &lab->host[LAB_SERVER];
 
-	return f == BENCH_NATIVE ? &host->v6[0] : &host->v4[0];
+	return (struct endpoint){.addr = f == BENCH_NATIVE ? host->v6[0] : host->v4[0],
+				 .port = BENCH_PORT};
 }
 
 /* The workloads of "dualwire serve" and "dualwire load" have the same names. */
@@ -132,16 +133,17 @@ static void add_shape(struct command *cmd, const struct bench_cell *c,
 }
 
 void command_load(struct command *cmd, const struct lab *lab, const struct bench_plan *p,
-		  const struct bench_cell *c, const struct measure_config *cfg, double seconds,
-		  bool measured)
+		  const struct bench_cell *c, const struct measure_config *cfg,
+		  const struct command_run *run)
 {
 	const struct bench_load *load = &p->loads[c->load];
+	struct endpoint target = command_target(lab, c->family);
 	char host[ADDR_STRLEN];
 
 	*cmd = (struct command){0};
-	addr_print(server_address(lab, c->family), ADDR_FORM_INET, host);
+	addr_print(&target.addr, ADDR_FORM_INET, host);
 	if (load->command) {
-		add_environment(cmd, host, seconds, cfg, load->command);
+		add_environment(cmd, host, run->seconds, cfg, load->command);
 		return;
 	}
 	add(cmd, "/proc/self/exe");
@@ -151,9 +153,13 @@ void command_load(struct command *cmd, const struct lab *lab, const struct bench
 	if (load->raw)
 		add_sources(cmd, c->family);
 	add_shape(cmd, c, load, cfg);
+	if (load->raw && run->answer > 0) {
+		add(cmd, "--expect-bytes");
+		add(cmd, "%d", run->answer);
+	}
 	add(cmd, "--duration");
-	add(cmd, "%.3f", seconds);
-	if (measured && cfg->histograms && load->rate > 0) {
+	add(cmd, "%.3f", run->seconds);
+	if (run->measured && cfg->histograms && load->rate > 0) {
 		add(cmd, "--histogram");
 		add(cmd, "%s/%s-%s-%s.txt", cfg->histograms, p->subjects[c->subject].name,
 		    bench_family_name(c->family), bench_work_name(c->work));

@@ -19,10 +19,18 @@ struct command {
 void command_server(struct command *cmd, const struct lab *lab, const struct bench_plan *p,
 		    const struct bench_cell *c, const struct measure_config *cfg);
 
-/* @seconds to run for; @measured: of the run that counts, whose latencies may be kept. */
+struct command_run {
+	double seconds;
+	bool measured; /* the run that counts, whose latencies may be kept */
+	int answer;    /* BENCH_HTTP by raw frames: bytes of an answer */
+};
+
 void command_load(struct command *cmd, const struct lab *lab, const struct bench_plan *p,
-		  const struct bench_cell *c, const struct measure_config *cfg, double seconds,
-		  bool measured);
+		  const struct bench_cell *c, const struct measure_config *cfg,
+		  const struct command_run *run);
+
+/* Where the clients of that family find the server. */
+struct endpoint command_target(const struct lab *lab, enum bench_family f);
 
 /* Does this engine bring its own stack? */
 bool command_server_is_bare(const struct bench_subject *s);

@@ -6,6 +6,7 @@
 #include "../../rawstack/netlink/sockdiag.h"
 #include "../audit/guest.h"
 #include "../lab/mib.h"
+#include "answer.h"
 #include "commands.h"
 #include "processor.h"
 
@@ -30,6 +31,7 @@ struct work {
 	const struct bench_cell *cell;
 	const struct measure_config *cfg;
 	struct guest *server;
+	int answer; /* bytes, see struct command_run */
 	char *what;
 };
 
@@ -167,7 +169,8 @@ static int load_run(struct work *w, double seconds, bool measured, struct guest 
 	int ret;
 
 	*g = NULL;
-	command_load(&cmd, w->lab, w->plan, w->cell, w->cfg, seconds, measured);
+	command_load(&cmd, w->lab, w->plan, w->cell, w->cfg,
+		     &(struct command_run){seconds, measured, w->answer});
 	ret = start_on(w->arena->client_cpu, w->lab->host[LAB_CLIENT].netns_fd, &cmd, g);
 	if (ret < 0)
 		return fail(w, ret, name, strerror(-ret), NULL);
@@ -224,7 +227,10 @@ static int read_result(const struct work *w, struct guest *g, struct bench_sampl
 	out->conn_per_s = json_number_value(json_object_get(r, "conn_per_s"));
 	out->answers_per_s = json_number_value(json_object_get(r, "req_per_s"));
 	out->spoilers.errors = sum_of(json_object_get(r, "errors"), NULL);
-	out->spoilers.disliked = sum_of(json_object_get(r, "disliked"), NULL);
+	/* A web server closes behind its answer, upon which the client has reset: that FIN is late.
+	 */
+	out->spoilers.disliked = sum_of(json_object_get(r, "disliked"),
+					w->cell->work == BENCH_HTTP ? "stale" : NULL);
 	frames = json_object_get(r, "frames");
 	repeated = json_object_get(frames, "retransmits");
 	out->spoilers.retransmits = (uint64_t)json_integer_value(repeated);
@@ -311,12 +317,26 @@ static void account_kernel(const struct work *w, const struct snapshot *a, const
 	}
 }
 
+static int learn_answer(struct work *w)
+{
+	struct endpoint target = command_target(w->lab, w->cell->family);
+
+	if (w->cell->work != BENCH_HTTP || !w->plan->loads[w->cell->load].raw)
+		return 0;
+	w->answer = answer_length(w->lab->host[LAB_CLIENT].netns_fd, &target);
+	return w->answer < 0
+		       ? fail(w, w->answer, server_name(w), "does not answer a GET", w->server)
+		       : 0;
+}
+
 static int measure(struct work *w, struct bench_sample *out)
 {
 	struct guest *g = NULL;
 	struct snapshot before, after;
-	int ret = 0;
+	int ret = learn_answer(w);
 
+	if (ret < 0)
+		return ret;
 	note_engine(w, out);
 	if (w->cfg->warmup_s > 0)
 		ret = load_run(w, w->cfg->warmup_s, false, &g);
