@@ -274,7 +274,7 @@ UNIT_TESTS := \
 	wire frame \
 	netlink lab sockdiag \
 	filter ring tap pcapng pcap_read \
-	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp link \
+	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp link simlink \
 	flow judge judge_damage evidence \
 	tracker \
 	ladder dispatch \
@@ -307,6 +307,7 @@ TEST_SRC := \
 	tests/unit/t_net.c \
 	tests/unit/t_capture.c \
 	tests/unit/t_lab.c \
+	tests/simlink.c \
 	tests/unit/t_evidence.c \
 	tests/unit/t_damage.c \
 	tests/unit/t_stack.c \
