@@ -89,6 +89,10 @@ STACK_SRC := \
 	rawstack/stack/tcp_user.c \
 	rawstack/stack/ip.c \
 	rawstack/stack/stack.c \
+	rawstack/stack/socket_opt.c \
+	rawstack/stack/socket_dgram.c \
+	rawstack/stack/socket_stream.c \
+	rawstack/stack/socket.c \
 	rawstack/stack/link_check.c \
 	rawstack/stack/link_ring.c
 WITNESS_SRC := \
@@ -274,7 +278,7 @@ UNIT_TESTS := \
 	wire frame \
 	netlink lab sockdiag \
 	filter ring tap pcapng pcap_read \
-	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp link simlink \
+	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp link simlink socket \
 	flow judge judge_damage evidence \
 	tracker \
 	ladder dispatch \
@@ -287,6 +291,7 @@ UNIT_TESTS := \
 	case_value case_file
 LAB_TESTS := \
 	confirmed sabotage drain \
+	socket_api \
 	cli cli_lab \
 	cases \
 	report who_gets_it bypass sockets \
@@ -308,6 +313,7 @@ TEST_SRC := \
 	tests/unit/t_capture.c \
 	tests/unit/t_lab.c \
 	tests/simlink.c \
+	tests/unit/t_world.c \
 	tests/unit/t_evidence.c \
 	tests/unit/t_damage.c \
 	tests/unit/t_stack.c \

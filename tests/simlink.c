@@ -274,7 +274,7 @@ bool simlink_run(struct simlink *sim, uint64_t until, bool (*app)(void *arg, uin
 		if (done)
 			return true;
 		next = next_event(sim);
-		if (next > until) {
+		if (next > until || next == UINT64_MAX) {
 			sim->now = until > sim->now ? until : sim->now;
 			return false;
 		}

@@ -28,8 +28,6 @@ int route_find(const struct stack *s, const struct addr *dst, struct route *r)
 	r->next_hop = *dst;
 	if (r->own == OWN_NONE || (v6 && !s->ipv6))
 		return -ENETUNREACH;
-	if (s->cfg.l3)
-		return 0;
 	for (int i = 0; i < s->n_own; i++) {
 		if (s->own[i].state == STACK_ADDR_READY && in_prefix(&s->own[i], dst)) {
 			r->own = (uint8_t)i;

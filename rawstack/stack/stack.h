@@ -278,6 +278,9 @@ struct stack_conn_info {
 /* The next connection of a listener. Returns 0, -EAGAIN or -EINVAL. @info may be NULL. */
 int stack_accept(struct stack *s, int id, stack_conn *conn, struct stack_conn_info *info);
 
+/* How many wait for stack_accept(). */
+uint32_t stack_accept_waiting(const struct stack *s, int id);
+
 /*
  * Active open; STACK_EV_CONNECTED or STACK_EV_CLOSED follows. @family is the socket's; @id is a
  * binding of stack_tcp_bind() or -1. Errors at once as connect(2): -ENETUNREACH (V6ONLY and a
@@ -315,6 +318,9 @@ ssize_t stack_read(struct stack *s, stack_conn conn, void *data, size_t len, boo
  * -EAGAIN (none), -EPIPE (shut down), -ENOTCONN, or once the connection's error.
  */
 ssize_t stack_send(struct stack *s, stack_conn conn, const void *data, size_t len);
+
+/* Bytes that stack_send() would take now. */
+size_t stack_sendable(const struct stack *s, stack_conn conn);
 
 /* FIN behind what is queued; receiving goes on. 0, -ENOTCONN. */
 int stack_shutdown_send(struct stack *s, stack_conn conn);
@@ -369,6 +375,15 @@ struct stack_dgram {
 
 /* Returns 0, -EAGAIN, -EINVAL, or once a pending ICMP error. */
 int stack_udp_recv(struct stack *s, int id, struct stack_dgram *out);
+
+/* The same without taking it, and without an error: 0, -EAGAIN, -EINVAL. Nothing to release. */
+int stack_udp_peek(const struct stack *s, int id, struct stack_dgram *out);
+
+/* The pending error, left where it is: 0 or -errno. */
+int stack_udp_error(const struct stack *s, int id);
+
+/* Where it is bound now; a connected socket has its source address. 0 or -EINVAL. */
+int stack_udp_local(const struct stack *s, int id, struct endpoint *local);
 void stack_udp_release(struct stack *s, struct stack_dgram *d);
 void stack_udp_close(struct stack *s, int id);
 

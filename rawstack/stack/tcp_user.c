@@ -105,6 +105,13 @@ int stack_accept(struct stack *s, int id, stack_conn *conn, struct stack_conn_in
 	return 0;
 }
 
+uint32_t stack_accept_waiting(const struct stack *s, int id)
+{
+	bool known = id >= 0 && id < STACK_BINDINGS_MAX && s->tcp_bindings.b[id].used;
+
+	return known ? s->tcp_bindings.b[id].waiting : 0;
+}
+
 int stack_conn_info(const struct stack *s, stack_conn conn, struct stack_conn_info *info)
 {
 	uint32_t i = conn_find(s->tcp, conn);
@@ -258,9 +265,27 @@ static uint32_t queue_add(struct stack *s, struct tcp_conn *c, const uint8_t *da
 	return done;
 }
 
+static uint32_t room_in_queue(const struct stack *s, const struct tcp_conn *c)
+{
+	uint32_t queued =
+		c->state < TCP_S_ESTABLISHED ? c->snd_end - c->snd_nxt : c->snd_end - c->snd_una;
+
+	return queued < s->cfg.send_buffer ? s->cfg.send_buffer - queued : 0;
+}
+
+size_t stack_sendable(const struct stack *s, stack_conn conn)
+{
+	uint32_t i = conn_find(s->tcp, conn);
+	const struct tcp_conn *c = i ? conn_at(s->tcp, i) : NULL;
+
+	if (c == NULL || c->state == TCP_S_CLOSED || (c->flags & TCP_F_FIN_QUEUED))
+		return 0;
+	return room_in_queue(s, c);
+}
+
 ssize_t stack_send(struct stack *s, stack_conn conn, const void *data, size_t len)
 {
-	uint32_t i = conn_find(s->tcp, conn), queued, n;
+	uint32_t i = conn_find(s->tcp, conn), n;
 	struct tcp_conn *c;
 
 	if (i == 0)
@@ -274,8 +299,7 @@ ssize_t stack_send(struct stack *s, stack_conn conn, const void *data, size_t le
 	}
 	if (c->state == TCP_S_CLOSED || (c->flags & TCP_F_FIN_QUEUED))
 		return -EPIPE;
-	queued = c->state < TCP_S_ESTABLISHED ? c->snd_end - c->snd_nxt : c->snd_end - c->snd_una;
-	n = queued < s->cfg.send_buffer ? s->cfg.send_buffer - queued : 0;
+	n = room_in_queue(s, c);
 	n = len < n ? (uint32_t)len : n;
 	n = queue_add(s, c, data, n);
 	if (n < len)

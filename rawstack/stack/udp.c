@@ -224,6 +224,18 @@ ssize_t stack_udp_send(struct stack *s, uint64_t now, int id, const struct endpo
 	return rc < 0 ? rc : send_to(s, now, b, to, own, data, len);
 }
 
+static void lend(struct datagram *d, struct stack_dgram *out)
+{
+	*out = (struct stack_dgram){.peer = d->peer,
+				    .local = d->local,
+				    .wire_v6 = d->v6,
+				    .ttl = d->ttl,
+				    .tos = d->tos,
+				    .data = d->data,
+				    .len = d->len,
+				    .ref = d};
+}
+
 int stack_udp_recv(struct stack *s, int id, struct stack_dgram *out)
 {
 	struct udp_socket *u = socket_of(s, id);
@@ -242,14 +254,41 @@ int stack_udp_recv(struct stack *s, int id, struct stack_dgram *out)
 	if (u->first == NULL)
 		u->last = &u->first;
 	u->held -= sizeof(*d) + d->len;
-	*out = (struct stack_dgram){.peer = d->peer,
-				    .local = d->local,
-				    .wire_v6 = d->v6,
-				    .ttl = d->ttl,
-				    .tos = d->tos,
-				    .data = d->data,
-				    .len = d->len,
-				    .ref = d};
+	lend(d, out);
+	return 0;
+}
+
+static const struct udp_socket *peek_socket(const struct stack *s, int id)
+{
+	bool known = id >= 0 && id < STACK_BINDINGS_MAX && s->udp_bindings.b[id].used;
+
+	return known ? s->udp_bindings.b[id].owner : NULL;
+}
+
+int stack_udp_peek(const struct stack *s, int id, struct stack_dgram *out)
+{
+	const struct udp_socket *u = peek_socket(s, id);
+
+	if (u == NULL)
+		return -EINVAL;
+	if (u->first == NULL)
+		return -EAGAIN;
+	lend(u->first, out);
+	return 0;
+}
+
+int stack_udp_error(const struct stack *s, int id)
+{
+	const struct udp_socket *u = peek_socket(s, id);
+
+	return u == NULL ? -EINVAL : u->error;
+}
+
+int stack_udp_local(const struct stack *s, int id, struct endpoint *local)
+{
+	if (peek_socket(s, id) == NULL)
+		return -EINVAL;
+	*local = s->udp_bindings.b[id].local;
 	return 0;
 }
 
