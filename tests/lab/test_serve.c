@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_serve.c - "dualwire serve" as its users start it: engines, workers, metrics, systemd */
+#include "../../tools/activation.h"
 #include "../../uring/client.h"
 #include "../unit/netfix.h"
 #include "t_program.h"
@@ -319,6 +320,24 @@ Test(serve, what_a_unit_and_the_command_line_cannot_both_decide_is_refused)
 		close(out[0]);
 		close(fd);
 	}
+}
+
+Test(serve, no_child_believes_that_the_sockets_are_its_own)
+{
+	struct activated list[1];
+	char text[16];
+	int bad_fd;
+
+	snprintf(text, sizeof(text), "%d", getpid() + 1);
+	setenv("LISTEN_PID", text, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "x", 1);
+	cr_assert(activation_take(list, 1, &bad_fd) == 0, "they are somebody else's");
+	cr_assert(!getenv("LISTEN_PID") && !getenv("LISTEN_FDS") && !getenv("LISTEN_FDNAMES"));
+	snprintf(text, sizeof(text), "%d", getpid());
+	setenv("LISTEN_PID", text, 1);
+	setenv("LISTEN_FDS", "2", 1);
+	cr_assert(activation_take(list, 1, &bad_fd) == -E2BIG);
 }
 
 /* Other people's clients, where they are installed. */

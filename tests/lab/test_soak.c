@@ -121,18 +121,25 @@ static void close_by_reset(int fd)
 	close(fd);
 }
 
-/* One connection of a churn; what it does depends on @i. No TIME_WAIT is left at this end. */
+/* One connection of a churn; what it does depends on @i. */
 static void churn_once(unsigned long i)
 {
 	static char big[20000];
 	size_t len = i % 7 == 0 ? sizeof(big) : 1 + i % 100;
-	int fd = connect_from("127.0.0.1", "127.0.0.1");
+	char from[16];
+	int fd;
 
+	/* Many addresses: those that end in order leave a TIME_WAIT behind. */
+	snprintf(from, sizeof(from), "127.0.1.%lu", 1 + i % 200);
+	fd = connect_from(from, "127.0.0.1");
 	if (i % 5 != 0)
 		cr_assert(send(fd, big, len, MSG_NOSIGNAL) == (ssize_t)len);
 	if (i % 5 > 1)
 		cr_assert(recv(fd, big, len, MSG_WAITALL) == (ssize_t)len, "%s", strerror(errno));
-	close_by_reset(fd);
+	if (i % 3 == 0)
+		cr_assert(client_finish(fd, WAIT_MS) == 0);
+	else
+		close_by_reset(fd);
 }
 
 /*

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -447,6 +448,98 @@ ENGINE_TEST(engine, accept_pauses_are_few_while_descriptors_are_short)
 		close(hog[--n_hog]);
 	expect(e, ENGINE_ACCEPT);
 	close(fd);
+	engine_destroy(e);
+}
+
+/* The data and the end come together, while the engine waits for neither: both must be told. */
+ENGINE_TEST(engine, the_end_of_a_stream_right_behind_its_data_is_not_missed)
+{
+	struct engine *e = open_engine(&(struct engine_config){0});
+	int fd = connect_to(listen_on(e, IPPROTO_TCP, "::"));
+	struct engine_event ev = expect(e, ENGINE_ACCEPT);
+	engine_conn conn = ev.conn;
+
+	cr_assert(engine_receive(e, conn) == 0);
+	cr_assert(engine_poll(e, &ev, 1, 10) == 0); /* it waits now */
+	cr_assert(send(fd, "last", 4, 0) == 4 && shutdown(fd, SHUT_WR) == 0);
+	ev = expect(e, ENGINE_RECV);
+	cr_assert(ev.len == 4);
+	engine_release(e, ev.buf);
+	cr_assert(engine_receive(e, conn) == 0);
+	ev = expect(e, ENGINE_RECV);
+	cr_assert(ev.len == 0, "%zu bytes instead of the end", ev.len);
+	close(fd);
+	engine_destroy(e);
+}
+
+ENGINE_TEST(engine, a_drain_takes_the_whole_backlog_one_event_at_a_time)
+{
+	enum { N = 10 };
+	struct engine *e = open_engine(&(struct engine_config){0});
+	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
+	struct engine_event ev;
+	int fds[N], accepted = 0;
+
+	for (int i = 0; i < N; i++)
+		fds[i] = connect_to(port);
+	engine_drain(e);
+	do {
+		cr_assert(engine_poll(e, &ev, 1, WAIT_MS) >= 0);
+		accepted += ev.type == ENGINE_ACCEPT;
+	} while (ev.type != ENGINE_DRAINED);
+	cr_assert(accepted == N, "%d accepted", accepted);
+	for (int i = 0; i < N; i++)
+		close(fds[i]);
+	engine_destroy(e);
+}
+
+/* What was lent for a send comes back, and before the end. */
+ENGINE_TEST(engine, a_send_that_is_stuck_ends_before_its_connection)
+{
+	enum { BIG = 16 << 20 };
+	struct engine *e = open_engine(&(struct engine_config){0});
+	int fd = connect_to(listen_on(e, IPPROTO_TCP, "::"));
+	struct engine_event ev = expect(e, ENGINE_ACCEPT);
+	char *big = calloc(1, BIG);
+
+	cr_assert(big != NULL && engine_send(e, ev.conn, big, BIG, 7) == 0);
+	cr_assert(engine_poll(e, &(struct engine_event){0}, 1, 50) == 0, "it is not stuck");
+	cr_assert(engine_send(e, ev.conn, big, 1, 8) == -EALREADY);
+	engine_close(e, ev.conn);
+	ev = expect(e, ENGINE_SENT);
+	cr_assert(ev.buf == 7 && ev.error < 0 && ev.len < BIG);
+	ev = expect(e, ENGINE_CLOSED);
+	cr_assert(ev.error == 0);
+	close(fd);
+	free(big);
+	engine_destroy(e);
+}
+
+/* More connections hold their data than buffers are in circulation at first. */
+ENGINE_TEST(engine, as_many_buffers_as_there_are_can_be_lent)
+{
+	enum { N = 400 };
+	struct engine *e = open_engine(&(struct engine_config){.max_conns = 512});
+	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
+	static struct engine_event evs[N];
+	static int fds[N];
+	int got = 0, n;
+
+	for (int i = 0; i < N; i++) {
+		fds[i] = connect_to(port);
+		cr_assert(send(fds[i], "x", 1, 0) == 1);
+		evs[0] = expect(e, ENGINE_ACCEPT);
+		cr_assert(engine_receive(e, evs[0].conn) == 0);
+		while ((n = engine_poll(e, evs, N, 0)) > 0)
+			got += n;
+	}
+	while (got < N) {
+		n = engine_poll(e, evs, N, WAIT_MS);
+		cr_assert(n > 0, "%d of %d have their data", got, N);
+		got += n;
+	}
+	for (int i = 0; i < N; i++)
+		close(fds[i]);
 	engine_destroy(e);
 }
 
