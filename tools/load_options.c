@@ -113,7 +113,7 @@ static int number_parse(const char *option, const char *text, uint64_t min, uint
 
 static int number32(const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *out)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	int rc = number_parse(option, text, min, max, &value);
 
 	if (rc == 0)
@@ -123,7 +123,7 @@ static int number32(const char *option, const char *text, uint32_t min, uint32_t
 
 static int integer(const char *option, const char *text, int max, int *out)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	int rc = number_parse(option, text, 0, (uint64_t)max, &value);
 
 	if (rc == 0)

@@ -6,22 +6,25 @@
 
 enum { PPM_ALL = 1000000 };
 
+/* Values below it have a bucket each. */
+static const size_t exact = (size_t)1 << HISTOGRAM_BITS;
+
 static size_t bucket_of(uint64_t value)
 {
 	unsigned int shift;
 
 	if (value >> HISTOGRAM_VALUE_BITS)
 		return HISTOGRAM_BUCKETS - 1;
-	if (value < 2 * HISTOGRAM_HALF)
+	if (value < exact)
 		return (size_t)value;
 	/* The highest bit set is moved to bit HISTOGRAM_BITS - 1. */
 	shift = 63U - (unsigned int)__builtin_clzll(value) - (HISTOGRAM_BITS - 1);
-	return (size_t)(shift * HISTOGRAM_HALF + (value >> shift));
+	return (size_t)shift * HISTOGRAM_HALF + (size_t)(value >> shift);
 }
 
 uint64_t histogram_bucket_low(size_t index)
 {
-	size_t shift = index < 2 * HISTOGRAM_HALF ? 0 : index / HISTOGRAM_HALF - 1;
+	size_t shift = index < exact ? 0 : index / HISTOGRAM_HALF - 1;
 
 	return (uint64_t)(index - shift * HISTOGRAM_HALF) << shift;
 }

@@ -271,10 +271,7 @@ static int sweep_timers(struct raw *raw)
 static int idle(struct raw *raw)
 {
 	uint64_t wait = run_wait_ns(&raw->run, raw->now);
-
-	if (wait > NS_PER_MS)
-		wait = NS_PER_MS;
-	int rc = rawio_wait(raw->io, wait);
+	int rc = rawio_wait(raw->io, wait < NS_PER_MS ? wait : NS_PER_MS);
 
 	return rc == -EINTR ? 0 : rc;
 }
@@ -398,7 +395,7 @@ static int listen_for_answers(struct raw *raw, uint32_t asked, uint64_t deadline
 	while (rc == 0 && raw->told < asked && raw->now < deadline) {
 		rc = take_frames(raw);
 		if (rc == 0)
-			rc = rawio_wait(raw->io, 10 * NS_PER_MS);
+			rc = rawio_wait(raw->io, (uint64_t)10 * NS_PER_MS);
 		if (rc > 0 || rc == -EINTR)
 			rc = 0;
 		if (rc == 0)

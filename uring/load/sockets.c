@@ -51,9 +51,8 @@ struct place {
 	int error;	   /* -errno of the request that failed first, 0 */
 	uint8_t ops;	   /* requests in the ring */
 	bool busy;
-	bool expired;  /* it was shut down for taking too long */
-	bool received; /* the last completion was a receive of @length bytes */
-	int length;
+	bool expired; /* it was shut down for taking too long */
+	int length;   /* of the last receive: bytes, 0: the end of the stream */
 	struct http_answer http;
 	uint8_t *buffer;
 };
@@ -83,42 +82,51 @@ static bool verifies(const struct sockets *s)
 }
 
 /* A submission entry; room for two was made sure of. */
-static struct io_uring_sqe *sqe_of(struct sockets *s, struct place *p, enum op op)
+static struct io_uring_sqe *sqe_of(struct sockets *s)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
 
 	assert(sqe);
-	p->ops++;
-	io_uring_sqe_set_data64(sqe, (uint64_t)op << OP_SHIFT | (uint64_t)(p - s->places));
 	return sqe;
 }
 
+/* The last step of preparing one: from here on it is in the ring. */
+static void sqe_done(struct sockets *s, struct place *p, struct io_uring_sqe *sqe, enum op op)
+{
+	io_uring_sqe_set_data64(sqe, (uint64_t)op << OP_SHIFT | (uint64_t)(p - s->places));
+	p->ops++;
+}
+
+/* Room for two entries. Returns 1, 0 when there is none now, or -errno. */
 static int make_room(struct sockets *s)
 {
-	if (io_uring_sq_space_left(&s->ring) >= 2)
-		return 0;
-	int rc = io_uring_submit(&s->ring);
+	int rc;
 
-	return rc < 0 && rc != -EBUSY && rc != -EAGAIN ? rc : 0;
+	if (io_uring_sq_space_left(&s->ring) >= 2)
+		return 1;
+	rc = io_uring_submit(&s->ring);
+	if (rc < 0 && rc != -EBUSY && rc != -EAGAIN)
+		return rc;
+	return io_uring_sq_space_left(&s->ring) >= 2;
 }
 
 static void prepare_recv(struct sockets *s, struct place *p)
 {
-	struct io_uring_sqe *sqe = sqe_of(s, p, OP_RECV);
-	uint32_t want = s->buffer_size;
+	struct io_uring_sqe *sqe = sqe_of(s);
 
-	io_uring_prep_recv(sqe, p->fd, p->buffer, want, 0);
-	p->received = false;
+	io_uring_prep_recv(sqe, p->fd, p->buffer, s->buffer_size, 0);
+	sqe_done(s, p, sqe, OP_RECV);
 }
 
 /* The request, and behind it the receipt of the answer. */
 static void prepare_request(struct sockets *s, struct place *p)
 {
-	struct io_uring_sqe *sqe = sqe_of(s, p, OP_SEND);
+	struct io_uring_sqe *sqe = sqe_of(s);
 
 	io_uring_prep_send(sqe, p->fd, s->cfg.payload, s->cfg.plan.payload,
 			   MSG_NOSIGNAL | MSG_WAITALL);
 	sqe->flags |= IOSQE_IO_LINK;
+	sqe_done(s, p, sqe, OP_SEND);
 	p->left -= s->cfg.plan.requests != 0;
 	p->got = 0;
 	memset(&p->http, 0, offsetof(struct http_answer, line));
@@ -318,25 +326,25 @@ static int completions(struct sockets *s)
 {
 	struct io_uring_cqe *cqe;
 	unsigned int head;
-	int n = 0, rc;
+	int n = 0, rc = 1;
 
+	/* Those for whose next request there is no room wait for the next turn. */
 	io_uring_for_each_cqe(&s->ring, head, cqe)
 	{
 		rc = make_room(s);
-		if (rc < 0)
-			return rc;
+		if (rc <= 0)
+			break;
 		completion(s, cqe);
 		n++;
 	}
 	io_uring_cq_advance(&s->ring, (unsigned int)n);
-	return n;
+	return rc < 0 ? rc : n;
 }
 
-/* Begins a connection on a free place. Returns 0, or -errno of the ring. */
-static int start(struct sockets *s, uint64_t since)
+/* Begins a connection on a free place. */
+static void start(struct sockets *s, uint64_t since)
 {
 	struct place *p = &s->places[s->free[--s->n_free]];
-	int rc = make_room(s);
 
 	p->busy = true;
 	p->expired = false;
@@ -346,33 +354,36 @@ static int start(struct sockets *s, uint64_t since)
 	p->left = s->cfg.plan.requests;
 	if (open_socket(s, p) < 0) {
 		fail(s, p, LOAD_ERR_SOCKET);
-		return rc;
+		return;
 	}
 	if (connect(p->fd, (struct sockaddr *)&s->target, s->target_len) < 0 &&
 	    errno != EINPROGRESS) {
 		p->error = -errno;
 		fail(s, p, error_of(s, p));
-		return rc;
+		return;
 	}
 	if (s->cfg.plan.workload == LOAD_ACCEPT)
 		prepare_recv(s, p);
 	else
 		prepare_request(s, p);
-	return rc;
 }
 
+/* Starts what is due. Returns 0, or -errno of the ring. */
 static int start_due(struct sockets *s)
 {
 	uint64_t failures = s->run.res.errors[LOAD_ERR_SOCKET], since;
-	int rc = 0;
+	int rc = 1;
 
-	/* What fails at once (no ports left) is not tried again before something has ended. */
-	for (int n = 0;
-	     rc == 0 && n < START_BATCH && s->n_free > 0 &&
-	     s->run.res.errors[LOAD_ERR_SOCKET] == failures && run_start(&s->run, s->now, &since);
-	     n++)
-		rc = start(s, since);
-	return rc;
+	/* What fails at once (no ports left) is not tried again before the next turn. */
+	for (int n = 0; n < START_BATCH && s->n_free > 0; n++) {
+		if (s->run.res.errors[LOAD_ERR_SOCKET] != failures)
+			break;
+		rc = make_room(s);
+		if (rc <= 0 || !run_start(&s->run, s->now, &since))
+			break;
+		start(s, since);
+	}
+	return rc < 0 ? rc : 0;
 }
 
 /* A slice of the table: what has made no progress for too long is shut down. */
