@@ -30,8 +30,8 @@ struct host {
 	struct responder *responder;
 	pthread_t thread;
 	sem_t ready;
-	uint64_t accepted, closed; /* by the server's thread, read after it has ended */
-	volatile bool stop;	   /* the responder */
+	uint64_t accepted, closed, resets; /* by the server's thread, read after it has ended */
+	volatile bool stop;		   /* the responder */
 };
 
 static void observe(const struct server_record *rec, void *arg)
@@ -40,6 +40,7 @@ static void observe(const struct server_record *rec, void *arg)
 
 	h->accepted += rec->event == SERVER_ACCEPTED;
 	h->closed += rec->event == SERVER_CLOSED;
+	h->resets += rec->event == SERVER_CLOSED && rec->error == -ECONNRESET;
 }
 
 static void *serve(void *arg)
@@ -185,6 +186,14 @@ static void expect_perfect(const struct load_result *r, uint64_t requests)
 	cr_assert(r->frames.dropped == 0 && r->latency.min > 0);
 }
 
+/* How connections ended, as the server was told. One that closes itself is told nothing. */
+static void expect_resets(const struct host *h, enum load_workload w, enum load_close how)
+{
+	uint64_t want = w != LOAD_ACCEPT && how == LOAD_CLOSE_RST ? COUNT : 0;
+
+	cr_assert(h->resets == want, "close %d: %lu resets, not %lu", how, h->resets, want);
+}
+
 /* One way of loading a server, and what it must have seen. */
 static void raw_against_server(const char *workload, enum load_workload w, uint32_t requests)
 {
@@ -203,6 +212,7 @@ static void raw_against_server(const char *workload, enum load_workload w, uint3
 			cr_assert(h.accepted == COUNT && h.closed == COUNT,
 				  "v6 %d close %d: accepted %lu closed %lu", v6, how, h.accepted,
 				  h.closed);
+			expect_resets(&h, w, how);
 			free(r);
 		}
 	}
@@ -276,6 +286,7 @@ static void sockets_against_server(const char *workload, enum load_workload w, u
 			cr_assert(h.accepted == COUNT && h.closed == COUNT,
 				  "family %zu close %d: accepted %lu closed %lu", f, how,
 				  h.accepted, h.closed);
+			expect_resets(&h, w, how);
 			free(r);
 		}
 	}

@@ -34,8 +34,8 @@ static uint64_t oracle(const uint64_t *sorted, size_t n, uint32_t ppm)
 
 static void expect_percentiles(const struct histogram *h, const uint64_t *sorted, size_t n)
 {
-	static const uint32_t ppm[] = {1,      10000,  250000, 500000, 900000,
-				       990000, 999000, 999999, 1000000};
+	static const uint32_t ppm[] = {0,      1,      10000,  250000, 500000,
+				       900000, 990000, 999000, 999999, 1000000};
 
 	for (size_t i = 0; i < sizeof(ppm) / sizeof(ppm[0]); i++) {
 		uint64_t want = oracle(sorted, n, ppm[i]), got = histogram_percentile(h, ppm[i]);
