@@ -79,6 +79,26 @@ void run_abandon(struct run *r, uint64_t now)
 	r->phase = RUN_OVER;
 }
 
+/* When connection @k of the open loop is due. */
+static uint64_t due_ns(const struct run *r, uint64_t k)
+{
+	return r->begin_ns + (uint64_t)((double)k / r->plan.rate * ns_per_s);
+}
+
+/*
+ * Is the time over? Not as long as something is still to begin that was due before: a loop that
+ * woke up late makes up for it, unless it finds no place to begin for longer than a timeout.
+ */
+static bool timed_out(const struct run *r, uint64_t now)
+{
+	uint64_t end = r->measure_ns + r->plan.duration_ns;
+
+	if (!r->plan.duration_ns || now < end)
+		return false;
+	return r->plan.rate == 0 || counted_out(r) || due_ns(r, r->scheduled) >= end ||
+	       now - end >= r->plan.timeout_ns;
+}
+
 enum run_phase run_advance(struct run *r, uint64_t now)
 {
 	const struct load_plan *p = &r->plan;
@@ -86,8 +106,7 @@ enum run_phase run_advance(struct run *r, uint64_t now)
 	if (r->phase == RUN_WARMUP && now - r->begin_ns >= p->warmup_ns)
 		begin_measuring(r, now);
 	if (r->phase == RUN_MEASURE &&
-	    ((p->duration_ns && now - r->measure_ns >= p->duration_ns) ||
-	     (counted_out(r) && (r->in_flight == 0 || p->requests == 0))))
+	    (timed_out(r, now) || (counted_out(r) && (r->in_flight == 0 || p->requests == 0))))
 		run_stop(r, now);
 	if (r->phase == RUN_DRAIN && r->in_flight == 0)
 		r->phase = RUN_OVER;
@@ -95,12 +114,6 @@ enum run_phase run_advance(struct run *r, uint64_t now)
 	if (r->phase == RUN_DRAIN && now - r->drain_ns > 3 * p->timeout_ns)
 		run_abandon(r, now);
 	return r->phase;
-}
-
-/* When connection @k of the open loop is due. */
-static uint64_t due_ns(const struct run *r, uint64_t k)
-{
-	return r->begin_ns + (uint64_t)((double)k / r->plan.rate * ns_per_s);
 }
 
 bool run_start(struct run *r, uint64_t now, uint64_t *since)
