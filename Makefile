@@ -182,10 +182,18 @@ LAB_SRC := \
 	tools/lab/play_name.c \
 	tools/lab/play_pure.c \
 	tools/lab/verify.c \
+	tools/lab/raw_frames.c \
 	tools/lab/scene.c \
 	tools/lab/run.c \
 	tools/lab/table.c \
 	tools/lab/grid.c \
+	tools/lab/case_evidence.c \
+	tools/lab/markup.c \
+	tools/lab/tap.c \
+	tools/lab/junit.c \
+	tools/lab/svg.c \
+	tools/lab/html_case.c \
+	tools/lab/html.c \
 	tools/lab/choice.c
 AUDIT_SRC := \
 	tools/audit/finding.c \
@@ -261,6 +269,7 @@ COMMAND_SRC := \
 	tools/witness.c \
 	tools/judge.c \
 	tools/lab_output.c \
+	tools/lab_files.c \
 	tools/lab.c \
 	tools/load_options.c \
 	tools/load_report.c \
@@ -284,6 +293,7 @@ UNIT_TESTS := \
 	ladder dispatch \
 	stack_binding stack_open stack_data stack_close stack_loss \
 	doctor \
+	case_report \
 	wheel engine server client http \
 	histogram exchange load http_answer \
 	audit_judges \
@@ -324,7 +334,7 @@ TEST_SRC := \
 	tests/lab/t_program.c
 
 objects = $(1:%.c=$(BUILD)/%.o)
-LIB_OBJ := $(call objects,$(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC)) $(BUILD)/gen/builtin.o
+LIB_OBJ := $(call objects,$(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC)) $(BUILD)/gen/builtin.o $(BUILD)/gen/page.o
 TESTS   := $(UNIT_TESTS:%=$(BUILD)/tests/unit/test_%) $(LAB_TESTS:%=$(BUILD)/tests/lab/test_%)
 
 all: $(BUILD)/dualwire ## build build/dualwire
@@ -404,7 +414,13 @@ $(BUILD)/gen/builtin.c: $(CASE_FILES) scripts/embed-cases
 	$(Q)mkdir -p $(@D)
 	$(Q)scripts/embed-cases $(CASE_FILES) >$@
 
-$(BUILD)/gen/builtin.o: $(BUILD)/gen/builtin.c
+# Style and script of the lab's report, likewise.
+$(BUILD)/gen/page.c: tools/lab/page.css tools/lab/page.js scripts/embed-text
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)scripts/embed-text tools/lab/page.h PAGE_CSS=tools/lab/page.css PAGE_JS=tools/lab/page.js >$@
+
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -I. -c -o $@ $<
 

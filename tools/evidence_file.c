@@ -111,7 +111,7 @@ static int give_name(struct evidence_file *e)
 	return 0;
 }
 
-static int write_all(struct evidence_file *e, const struct evidence *ev)
+static int write_all(struct evidence_file *e, int (*write)(FILE *out, void *arg), void *arg)
 {
 	int rc;
 
@@ -128,19 +128,32 @@ static int write_all(struct evidence_file *e, const struct evidence *ev)
 		if (!e->f)
 			return -errno;
 	}
-	rc = evidence_write(ev, e->f);
+	rc = write(e->f, arg);
+	if (rc == 0 && (fflush(e->f) == EOF || ferror(e->f)))
+		rc = -EIO;
 	return rc < 0 ? rc : give_name(e);
 }
 
-int evidence_file_save(const char *cmd, struct evidence_file *e, const struct evidence *ev)
+int evidence_file_fill(const char *cmd, struct evidence_file *e, int (*write)(FILE *out, void *arg),
+		       void *arg)
 {
-	int rc = write_all(e, ev), exit_code = 0;
+	int rc = write_all(e, write, arg), exit_code = 0;
 
 	if (rc < 0)
 		exit_code = cli_fail(cmd, "cannot write '%s': %s; nothing was saved", e->path,
 				     strerrordesc_np(-rc));
 	evidence_file_abandon(e);
 	return exit_code;
+}
+
+static int write_evidence(FILE *out, void *arg)
+{
+	return evidence_write(arg, out);
+}
+
+int evidence_file_save(const char *cmd, struct evidence_file *e, const struct evidence *ev)
+{
+	return evidence_file_fill(cmd, e, write_evidence, (void *)(uintptr_t)ev);
 }
 
 void evidence_file_abandon(struct evidence_file *e)

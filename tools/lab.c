@@ -4,16 +4,18 @@
 #include "cli.h"
 #include "evidence_file.h"
 #include "lab/choice.h"
+#include "lab_files.h"
 #include "lab_output.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { OPT_ENGINE = 256, OPT_LADDER, OPT_CASES, OPT_SHOW };
+enum { OPT_ENGINE = 256, OPT_LADDER, OPT_CASES, OPT_SHOW, OPT_TAP, OPT_JUNIT, OPT_REPORT, OPT_DIR };
 
 struct options {
-	bool json, list, show, verbose, quiet, ladder;
+	bool json, list, show, verbose, quiet, ladder, tap;
+	struct lab_files outputs;
 	const char *evidence;
 	const char *engine;
 	const char *files[CHOICE_FILES_MAX];
@@ -43,6 +45,14 @@ static const char HELP[] =
 	"  -e, --evidence FILE   keep everything the verdicts rest on; 'dualwire judge FILE' "
 	"judges it again.\n"
 	"                   Cases that need hosts of their own have a file each, FILE.CASE\n"
+	"      --report FILE    a page for people, to be opened in a browser: the matrix, each "
+	"cell with its\n"
+	"                   three views and its ladder\n"
+	"      --evidence-dir DIR   a directory for each case: result.json, evidence.json, "
+	"capture.pcapng for\n"
+	"                   Wireshark, ladder.txt\n"
+	"      --tap        TAP instead of the table, for CI\n"
+	"      --junit FILE JUnit XML, for CI\n"
 	"      --ladder     each connection as a ladder: its frames, and what kernel and programs "
 	"said\n"
 	"      --engine E   the server's engine: uring, or auto (the default)\n"
@@ -59,6 +69,8 @@ static const char HELP[] =
 	"  dualwire lab --ladder tcp-mapped-to-dual\n"
 	"  dualwire lab --show tcp-reused-socket\n"
 	"  dualwire lab 'udp-*' -J | jq '.cases[].verdict'\n"
+	"  dualwire lab --report lab.html && xdg-open lab.html\n"
+	"  dualwire lab --tap >lab.tap; prove -e cat lab.tap\n"
 	"  dualwire lab -e run.json && dualwire judge run.json\n";
 
 static bool engine_exists(const char *name)
@@ -92,6 +104,18 @@ static int apply(void *options, int c)
 	case OPT_LADDER:
 		o->ladder = true;
 		break;
+	case OPT_TAP:
+		o->tap = true;
+		break;
+	case OPT_JUNIT:
+		o->outputs.junit = optarg;
+		break;
+	case OPT_REPORT:
+		o->outputs.report = optarg;
+		break;
+	case OPT_DIR:
+		o->outputs.dir = optarg;
+		break;
 	case OPT_SHOW:
 		o->show = true;
 		break;
@@ -117,6 +141,10 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{"verbose", no_argument, NULL, 'v'},
 		{"evidence", required_argument, NULL, 'e'},
 		{"ladder", no_argument, NULL, OPT_LADDER},
+		{"tap", no_argument, NULL, OPT_TAP},
+		{"junit", required_argument, NULL, OPT_JUNIT},
+		{"report", required_argument, NULL, OPT_REPORT},
+		{"evidence-dir", required_argument, NULL, OPT_DIR},
 		{"quiet", no_argument, NULL, 'q'},
 		{"engine", required_argument, NULL, OPT_ENGINE},
 		{"help", no_argument, NULL, 'h'},
@@ -130,6 +158,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 	if (o->show && optind == argc && o->n_files == 0)
 		return cli_usage_error("lab", "which case? name one to show; 'dualwire lab --list' "
 					      "lists them");
+	if (o->json + o->tap + o->ladder > 1)
+		return cli_usage_error("lab", "-J, --tap and --ladder exclude each other");
 	if (!engine_exists(o->engine))
 		return cli_usage_error("lab", "there is no engine '%.64s'; there are %s and auto",
 				       o->engine, engine_name(0));
@@ -181,6 +211,8 @@ static int report(const struct options *o, const struct lab_run *run)
 			run->engine_text);
 	if (o->json) {
 		rc = lab_print_json(run, &out);
+	} else if (o->tap) {
+		rc = lab_print_tap(run);
 	} else if (!o->quiet) {
 		rc = o->ladder ? lab_print_ladders(run) : lab_print_table(run);
 		lab_print_summary(run, &out);
@@ -196,6 +228,7 @@ static int run_cases(const struct options *o, const struct choice *ch)
 {
 	bool progress = !o->quiet && isatty(STDERR_FILENO);
 	struct evidence_file *file = NULL;
+	struct lab_outputs *outputs = NULL;
 	struct lab_run_error err;
 	struct lab_run run;
 	int rc = 0;
@@ -203,20 +236,30 @@ static int run_cases(const struct options *o, const struct choice *ch)
 	/* A place that cannot be written to is found before the work, not after it. */
 	if (o->evidence)
 		rc = evidence_file_open("lab", o->evidence, &file);
-	if (rc)
+	if (rc == 0)
+		rc = lab_files_open(&o->outputs, &outputs);
+	if (rc) {
+		evidence_file_abandon(file);
 		return rc;
+	}
 	rc = lab_run(&(struct lab_run_config){.cases = ch->cases,
 					      .n_cases = ch->n,
 					      .engine = o->engine,
+					      .keep_bytes = o->outputs.dir != NULL,
 					      .progress = progress ? show_progress : NULL},
 		     &run, &err);
 	if (progress)
 		fprintf(stderr, "\r\033[K");
 	if (rc < 0) {
 		evidence_file_abandon(file);
+		lab_files_abandon(outputs);
 		return cli_fail("lab", "%s%s%s", err.what, err.remedy[0] ? "; " : "", err.remedy);
 	}
 	rc = file ? save_evidence(o->evidence, file, &run) : 0;
+	if (rc == 0)
+		rc = lab_files_write(outputs, &run);
+	else
+		lab_files_abandon(outputs);
 	if (rc == 0)
 		rc = report(o, &run);
 	lab_run_free(&run);

@@ -5,6 +5,7 @@
 #include "cli.h"
 #include "lab/grid.h"
 #include "lab/table.h"
+#include "lab/tap.h"
 #include "report.h"
 #include "show_ladder.h"
 
@@ -48,7 +49,7 @@ static json_t *checks_json(const struct case_result *r)
 	return list;
 }
 
-static json_t *case_json(const struct case_result *r)
+json_t *lab_case_json(const struct case_result *r)
 {
 	return json_pack("{s:s,s:s,s:s,s:s,s:b,s:s,s:b,s:s,s:s,s:s?,s:o,s:o}", "name", r->c->name,
 			 "title", r->c->title, "group", r->c->group, "source", r->c->source,
@@ -63,11 +64,18 @@ int lab_print_json(const struct lab_run *run, const struct lab_outcome *out)
 	json_t *cases = json_array();
 
 	for (size_t i = 0; i < run->n_results; i++)
-		json_array_append_new(cases, case_json(&run->results[i]));
+		json_array_append_new(cases, lab_case_json(&run->results[i]));
 	return cli_print_json(
 		json_pack("{s:{s:i,s:i,s:i},s:s,s:o}", "summary", "passed",
 			  (int)out->n[CASE_PASSED], "failed", (int)out->n[CASE_FAILED], "skipped",
 			  (int)out->n[CASE_SKIPPED], "engine", run->engine_text, "cases", cases));
+}
+
+int lab_print_tap(const struct lab_run *run)
+{
+	if (tap_print(run->results, run->n_results, stdout) < 0)
+		return cli_fail("lab", "cannot print the results: out of memory");
+	return 0;
 }
 
 void lab_print_summary(const struct lab_run *run, const struct lab_outcome *out)

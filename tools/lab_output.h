@@ -5,6 +5,8 @@
 
 #include "lab/run.h"
 
+#include <jansson.h>
+
 /* What the run's cases came to. */
 struct lab_outcome {
 	size_t n[CASE_STATUSES];
@@ -17,6 +19,10 @@ void lab_assess(const struct lab_run *run, struct lab_outcome *out);
 int lab_print_json(const struct lab_run *run, const struct lab_outcome *out);
 int lab_print_table(const struct lab_run *run);
 int lab_print_ladders(const struct lab_run *run);
+int lab_print_tap(const struct lab_run *run);
+
+/* One case with its connections and checks, as in the document; NULL: out of memory. */
+json_t *lab_case_json(const struct case_result *r);
 
 void lab_print_summary(const struct lab_run *run, const struct lab_outcome *out);
 

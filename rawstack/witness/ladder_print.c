@@ -21,6 +21,7 @@ struct layout {
 static struct layout lay_out(const struct ladder *l, unsigned int width, FILE *out)
 {
 	struct layout y = {.out = out, .lane = LANE_MIN, .width = width};
+	unsigned int ends = (unsigned int)(strlen(l->client) + strlen(l->server));
 
 	if (y.width < LADDER_WIDTH_MIN)
 		y.width = LADDER_WIDTH_MIN;
@@ -33,6 +34,8 @@ static struct layout lay_out(const struct ladder *l, unsigned int width, FILE *o
 		if (need > y.lane)
 			y.lane = need;
 	}
+	if (ends > y.lane)
+		y.lane = ends;
 	if (y.lane > y.width - TIME - 4)
 		y.lane = y.width - TIME - 4;
 	y.beside = y.width >= LADDER_WIDTH_BESIDE && y.width > y.lane + 70;

@@ -222,6 +222,24 @@ static bool play_step(struct play *p, const struct step *st)
 	return check_step(p, st, &out);
 }
 
+/* Is one of the server's sockets of the case waiting for whoever comes? */
+static bool has_waiting(const struct play *p)
+{
+	for (int i = 0; i < CASE_SOCKETS_MAX; i++) {
+		const struct play_socket *s = &p->socks[i];
+		int listens = 0;
+		socklen_t len = sizeof(listens);
+
+		if (s->fd < 0 || s->side != LAB_SERVER)
+			continue;
+		if (s->proto == IPPROTO_UDP)
+			return true;
+		if (getsockopt(s->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens)
+			return true;
+	}
+	return false;
+}
+
 void play_case(struct play *p)
 {
 	bool on = true;
@@ -232,5 +250,8 @@ void play_case(struct play *p)
 		on = play_step(p, &p->c->steps[i]);
 		witness_step(p->witness);
 	}
+	/* Of a listener the kernel says nothing at its end: it is asked before. */
+	if (has_waiting(p))
+		witness_dump_sockets(p->witness);
 	play_close_all(p);
 }

@@ -49,6 +49,7 @@ static int run_batch(const struct lab_run_config *cfg, struct batch *b, size_t *
 		.n = b->n,
 		.own = b->own,
 		.engine = cfg->engine,
+		.keep_bytes = cfg->keep_bytes,
 		.progress = cfg->progress,
 		.progress_arg = cfg->progress_arg,
 		.done = *done,
@@ -152,6 +153,7 @@ void lab_run_free(struct lab_run *run)
 	for (size_t i = 0; i < run->n_scenes; i++) {
 		judge_report_free(&run->scenes[i]->report);
 		evidence_free(&run->scenes[i]->evidence);
+		raw_frames_free(&run->scenes[i]->frames);
 		free(run->scenes[i]);
 	}
 	free(run->scenes);

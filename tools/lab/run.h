@@ -5,6 +5,7 @@
 
 #include "../../rawstack/witness/judge.h"
 #include "cases.h"
+#include "raw_frames.h"
 #include "result.h"
 
 /* Called before each case, for people who wait. */
@@ -14,6 +15,7 @@ struct lab_run_config {
 	const struct lab_case *const *cases; /* must outlive the run */
 	size_t n_cases;
 	const char *engine;
+	bool keep_bytes;	  /* of frames, for capture files */
 	lab_progress_fn progress; /* NULL: nobody waits */
 	void *progress_arg;
 };
@@ -22,6 +24,7 @@ struct lab_run_config {
 struct lab_scene {
 	struct evidence evidence;
 	struct judge_report report; /* of the evidence */
+	struct raw_frames frames;   /* empty unless asked for */
 };
 
 /* How the run went. Results point into cases and scenes. */

@@ -83,7 +83,7 @@ static int start_server(struct scene *s, struct lab_run_error *err)
 	return rc;
 }
 
-static int start_witness(struct scene *s, struct lab_run_error *err)
+static int start_witness(struct scene *s, struct lab_scene *scene, struct lab_run_error *err)
 {
 	struct witness_config cfg = {.ring = RING_CONFIG_SMALL, .keep = true, .n_posts = 2};
 	const struct lab_host *host = s->stage.lab.host;
@@ -100,6 +100,10 @@ static int start_witness(struct scene *s, struct lab_run_error *err)
 		(struct port_range){.lo = port_of(0), .hi = (uint16_t)(port_of(s->cfg->n) - 1)};
 	if (s->stage.dns > 0)
 		cfg.ports[cfg.n_ports++] = (struct port_range){DNS_PORT, DNS_PORT};
+	if (s->cfg->keep_bytes) {
+		cfg.on_frame = raw_frames_take;
+		cfg.arg = &scene->frames;
+	}
 	rc = witness_open(&cfg, &s->witness, &what);
 	if (rc < 0)
 		return fail(err, rc, "the witness needs CAP_NET_RAW in the lab's namespaces", what);
@@ -242,6 +246,8 @@ static int conclude(struct scene *s, struct lab_scene *scene, struct lab_run_err
 	witness_dump_sockets(s->witness);
 	take_server_log(s, ev);
 	settle(s);
+	for (uint32_t i = 0; i < EVIDENCE_TAPS_MAX && s->cfg->keep_bytes; i++)
+		scene->frames.where[i] = *witness_where(s->witness, i);
 	/* What is missing is in the evidence, as a gate that fails; stopping has no other failure.
 	 */
 	witness_stop(s->witness);
@@ -272,7 +278,7 @@ static int run_on_stage(struct scene *s, struct lab_scene *scene, struct lab_run
 	int rc = start_server(s, err);
 
 	if (rc == 0)
-		rc = start_witness(s, err);
+		rc = start_witness(s, scene, err);
 	if (s->server && !run->engine_text[0])
 		snprintf(run->engine_text, sizeof(run->engine_text), "%s",
 			 lab_server_engine_text(s->server));

@@ -10,6 +10,7 @@ struct scene_config {
 	size_t n;
 	bool own; /* there is one case, and the hosts are made as it says */
 	const char *engine;
+	bool keep_bytes; /* as in struct lab_run_config */
 	lab_progress_fn progress;
 	void *progress_arg;
 	size_t done, all; /* for progress */
