@@ -314,7 +314,7 @@ SOAK_TESTS := \
 	lab/test_audit \
 	lab/test_soak
 FUZZERS := \
-	addr frame evidence pcap http load
+	addr frame evidence pcap http load case
 SEEDERS := \
 	frame pcap
 TEST_SRC := \
@@ -427,6 +427,7 @@ $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 # Fuzzers are clang's; every source of the library is instrumented, so they have objects of their own.
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_OBJ   := $(RAWSTACK_SRC:%.c=$(BUILD)/fuzz/%.o) $(BUILD)/fuzz/uring/http.o \
+	      $(CASE_SRC:%.c=$(BUILD)/fuzz/%.o) $(BUILD)/gen/builtin.o \
 	      $(patsubst %,$(BUILD)/fuzz/uring/load/%.o,http_answer neighbour sources)
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)

@@ -412,17 +412,31 @@ static int keep_line(struct reader *r, const char *line, size_t n)
 	return 0;
 }
 
+/* Reads a line as fgets(3) does, but no control characters. Returns its length, 0 at the end. */
+static size_t read_line(struct reader *r, char *buf, size_t size)
+{
+	size_t n = 0;
+	int c = 0;
+
+	while (n + 1 < size && c != '\n' && (c = getc(r->in)) != EOF) {
+		if ((c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == '\x7f')
+			complain(r, r->line + 1, "a control character; this is to be plain text");
+		buf[n++] = (char)c;
+	}
+	buf[n] = '\0';
+	return n;
+}
+
 /* One line for inih, noted on the way. Signature and meaning of fgets(3). */
 static char *next_line(char *buf, int size, void *stream)
 {
 	struct reader *r = stream;
 	const char *start;
-	size_t n;
+	size_t n = r->err[0] ? 0 : read_line(r, buf, (size_t)size);
 
-	if (r->err[0] || !fgets(buf, size, r->in))
+	if (n == 0 || r->err[0])
 		return NULL;
 	r->line++;
-	n = strlen(buf);
 	if (n + 1 == (size_t)size && buf[n - 1] != '\n') {
 		complain(r, r->line,
 			 "the line is longer than %d characters; go on in a next line "

@@ -264,16 +264,28 @@ static int parse_accept(struct words *ws, struct socket_names *names, struct ste
 
 int step_take_payload(struct words *ws, struct step *st)
 {
+	bool quoted = ws->quoted[ws->at];
 	const char *w = words_take(ws);
 	int64_t n;
 
-	if (case_number_parse(w, &n) == 0) {
+	if (st->flags & STEP_PAYLOAD)
+		return words_complain(ws,
+				      "'%.40s' comes too much: what is sent stands there "
+				      "already",
+				      w);
+	st->flags |= STEP_PAYLOAD;
+	if (!quoted && case_number_parse(w, &n) == 0) {
 		if (n < 0 || n > STEP_PAYLOAD_MAX)
 			return words_complain(ws, "%lld bytes do not fit; at most %d", (long long)n,
 					      STEP_PAYLOAD_MAX);
 		st->size = (size_t)n;
 		return 0;
 	}
+	if (!quoted)
+		return words_complain(ws,
+				      "'%.40s' does not belong here; a text to be sent stands "
+				      "in quotes",
+				      w);
 	if (strlen(w) >= sizeof(st->word))
 		return words_complain(ws, "the text is too long; at most %zu characters",
 				      sizeof(st->word) - 1);

@@ -82,9 +82,10 @@ struct step_frame {
 };
 
 enum step_flag {
-	STEP_NOWAIT = 1 << 0, /* connect: do not wait for the outcome */
-	STEP_SAME = 1 << 1,   /* checksum: compare with a second pair */
-	STEP_RESULT = 1 << 2, /* "->" was written */
+	STEP_NOWAIT = 1 << 0,  /* connect: do not wait for the outcome */
+	STEP_SAME = 1 << 1,    /* checksum: compare with a second pair */
+	STEP_RESULT = 1 << 2,  /* "->" was written */
+	STEP_PAYLOAD = 1 << 3, /* how much, or what, was written */
 };
 
 struct step {

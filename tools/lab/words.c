@@ -12,6 +12,7 @@ static char *cut_one(char *p, struct words *ws)
 	char end = *p == '"' ? '"' : ' ';
 
 	p += end == '"';
+	ws->quoted[ws->n] = end == '"';
 	ws->w[ws->n++] = p;
 	while (*p && *p != end && !(end == ' ' && *p == '\t'))
 		p++;

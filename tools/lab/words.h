@@ -14,6 +14,7 @@ enum { WORDS_MAX = 48, WORDS_TEXT = 256, COMPLAINT = 240 };
 struct words {
 	char text[WORDS_TEXT];
 	const char *w[WORDS_MAX];
+	bool quoted[WORDS_MAX];
 	size_t n, at;
 	char complaint[COMPLAINT]; /* what is wrong, why, and what to do; "" while all is well */
 };
