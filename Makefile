@@ -187,6 +187,7 @@ LAB_SRC := \
 	tools/lab/run.c \
 	tools/lab/table.c \
 	tools/lab/grid.c \
+	tools/lab/check_table.c \
 	tools/lab/case_evidence.c \
 	tools/lab/markup.c \
 	tools/lab/tap.c \
@@ -342,7 +343,8 @@ all: $(BUILD)/dualwire ## build build/dualwire
 demo: ## install what is missing, build, and run the main job
 	@scripts/setup build
 	@$(MAKE) --no-print-directory all
-	$(BUILD)/dualwire lab
+	$(BUILD)/dualwire lab '*-to-dual' '*-to-v6only' '*-to-ipv4' tcp-reused-socket udp-forged-mapped
+	@echo "These were the first; $(BUILD)/dualwire lab runs all cases, $(BUILD)/dualwire lab --list names them."
 
 test: ## install what is missing, build and run all tests, also under sanitizers and fuzzers
 	@scripts/setup test

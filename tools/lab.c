@@ -11,10 +11,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { OPT_ENGINE = 256, OPT_LADDER, OPT_CASES, OPT_SHOW, OPT_TAP, OPT_JUNIT, OPT_REPORT, OPT_DIR };
+enum {
+	OPT_ENGINE = 256,
+	OPT_LADDER,
+	OPT_CASES,
+	OPT_SHOW,
+	OPT_CHECKS,
+	OPT_TAP,
+	OPT_JUNIT,
+	OPT_REPORT,
+	OPT_DIR
+};
 
 struct options {
-	bool json, list, show, verbose, quiet, ladder, tap;
+	bool json, list, show, checks, verbose, quiet, ladder, tap;
 	struct lab_files outputs;
 	const char *evidence;
 	const char *engine;
@@ -33,7 +43,9 @@ static const char HELP[] =
 	"judges every connection on three views: what the program saw, what the kernel keeps, what "
 	"the wire\n"
 	"carried.\n\n"
-	"  CASE             names or patterns such as 'udp-*'; without any, all cases\n"
+	"  CASE             names, patterns such as 'udp-*', or the letter of a group; without "
+	"any, "
+	"all cases\n"
 	"  -l, --list       the cases, with what each is about\n"
 	"      --show       what a case does and expects, where its rule is written, and how to "
 	"see "
@@ -56,6 +68,8 @@ static const char HELP[] =
 	"      --ladder     each connection as a ladder: its frames, and what kernel and programs "
 	"said\n"
 	"      --engine E   the server's engine: uring, or auto (the default)\n"
+	"      --checks     everything that was expected and what came; so it is for a single case "
+	"anyway\n"
 	"  -q, --quiet      no table, only the exit code\n"
 	"  -v, --verbose    timings and the engine, on stderr\n"
 	"  -h, --help       this\n\n"
@@ -67,7 +81,7 @@ static const char HELP[] =
 	"Examples:\n"
 	"  dualwire lab\n"
 	"  dualwire lab --ladder tcp-mapped-to-dual\n"
-	"  dualwire lab --show tcp-reused-socket\n"
+	"  dualwire lab --show tcp-reused-socket && dualwire lab tcp-reused-socket\n"
 	"  dualwire lab 'udp-*' -J | jq '.cases[].verdict'\n"
 	"  dualwire lab --report lab.html && xdg-open lab.html\n"
 	"  dualwire lab --tap >lab.tap; prove -e cat lab.tap\n"
@@ -116,6 +130,9 @@ static int apply(void *options, int c)
 	case OPT_DIR:
 		o->outputs.dir = optarg;
 		break;
+	case OPT_CHECKS:
+		o->checks = true;
+		break;
 	case OPT_SHOW:
 		o->show = true;
 		break;
@@ -137,6 +154,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{"json", no_argument, NULL, 'J'},
 		{"list", no_argument, NULL, 'l'},
 		{"show", no_argument, NULL, OPT_SHOW},
+		{"checks", no_argument, NULL, OPT_CHECKS},
 		{"cases", required_argument, NULL, OPT_CASES},
 		{"verbose", no_argument, NULL, 'v'},
 		{"evidence", required_argument, NULL, 'e'},
@@ -215,6 +233,8 @@ static int report(const struct options *o, const struct lab_run *run)
 		rc = lab_print_tap(run);
 	} else if (!o->quiet) {
 		rc = o->ladder ? lab_print_ladders(run) : lab_print_table(run);
+		if (rc == 0 && (o->checks || (run->n_results == 1 && !o->ladder)))
+			rc = lab_print_checks(run);
 		lab_print_summary(run, &out);
 	}
 	if (rc)

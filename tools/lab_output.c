@@ -3,6 +3,7 @@
 #include "lab_output.h"
 
 #include "cli.h"
+#include "lab/check_table.h"
 #include "lab/grid.h"
 #include "lab/table.h"
 #include "lab/tap.h"
@@ -104,6 +105,13 @@ int lab_print_table(const struct lab_run *run)
 			 : grid_print(run->results, run->n_results, cli_color(stdout));
 
 	return rc < 0 ? cli_fail("lab", "cannot print the table: out of memory") : 0;
+}
+
+int lab_print_checks(const struct lab_run *run)
+{
+	if (check_table_print(run->results, run->n_results, cli_color(stdout)) < 0)
+		return cli_fail("lab", "cannot print the checks: out of memory");
+	return 0;
 }
 
 int lab_print_ladders(const struct lab_run *run)

@@ -18,6 +18,7 @@ void lab_assess(const struct lab_run *run, struct lab_outcome *out);
 /* Each prints to stdout and returns 0, or an exit code after a message. */
 int lab_print_json(const struct lab_run *run, const struct lab_outcome *out);
 int lab_print_table(const struct lab_run *run);
+int lab_print_checks(const struct lab_run *run);
 int lab_print_ladders(const struct lab_run *run);
 int lab_print_tap(const struct lab_run *run);
 

@@ -320,6 +320,21 @@ static int fill_in(struct reader *r, const char **field, const char *value)
 	return *field ? 0 : set_text(r, field, value, "");
 }
 
+/* Comments and empty lines at the end belong to what follows. */
+static void trim_text(struct reader *r)
+{
+	while (r->text_len > 0) {
+		size_t at = r->text_len - 1;
+
+		while (at > 0 && r->text[at - 1] != '\n')
+			at--;
+		if (!strchr(";#\r\n", r->text[at]))
+			return;
+		r->text[at] = '\0';
+		r->text_len = at;
+	}
+}
+
 /* The section that ends here must be a whole case. */
 static int end_case(struct reader *r)
 {
@@ -340,6 +355,7 @@ static int end_case(struct reader *r)
 	    fill_in(r, &c->by_hand, "") < 0 || fill_in(r, &c->client, "") < 0 ||
 	    fill_in(r, &c->server, "") < 0 || set_text(r, &c->file, r->name, "") < 0)
 		return -EINVAL;
+	trim_text(r);
 	c->text = r->text;
 	r->text = NULL;
 	r->text_len = r->text_cap = 0;

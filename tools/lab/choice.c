@@ -45,7 +45,9 @@ static size_t mark(const struct choice *ch, const char *pattern, bool *chosen)
 	size_t hits = 0;
 
 	for (size_t i = 0; i < ch->all.n; i++) {
-		if (fnmatch(pattern, ch->all.list[i].name, 0) != 0)
+		const struct lab_case *c = &ch->all.list[i];
+
+		if (strcmp(pattern, c->group) != 0 && fnmatch(pattern, c->name, 0) != 0)
 			continue;
 		chosen[i] = true;
 		hits++;

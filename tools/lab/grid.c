@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <libsmartcols.h>
 
-enum { COL_CASE, COL_SHOWS, COL_PROGRAM, COL_KERNEL, COL_WIRE, COL_VERDICT, COLS, TITLE = 88 };
+enum { COL_CASE, COL_SHOWS, COL_PROGRAM, COL_KERNEL, COL_WIRE, COL_VERDICT, COLS };
 
 static const char *const HEADERS[COLS] = {
 	[COL_CASE] = "CASE",	 [COL_SHOWS] = "WHAT IT SHOWS",	  [COL_PROGRAM] = "PROGRAM",
@@ -23,7 +23,8 @@ static struct libscols_table *new_table(bool color)
 	scols_init_debug(0);
 	tb = scols_new_table();
 	for (int i = 0; tb && i < COLS; i++) {
-		if (scols_table_new_column(tb, HEADERS[i], 0, 0))
+		/* On a narrow terminal it is the title that gives way. */
+		if (scols_table_new_column(tb, HEADERS[i], 0, i == COL_SHOWS ? SCOLS_FL_TRUNC : 0))
 			continue;
 		scols_unref_table(tb);
 		return NULL;
@@ -128,8 +129,7 @@ static int add_case(struct libscols_table *tb, const struct case_result *r, bool
 	char cell[COLS][REPORT_TEXT];
 
 	snprintf(cell[COL_CASE], REPORT_TEXT, "  %s", r->c->name);
-	snprintf(cell[COL_SHOWS], REPORT_TEXT, "%.*s%s", TITLE, r->c->title,
-		 strlen(r->c->title) > TITLE ? "..." : "");
+	snprintf(cell[COL_SHOWS], REPORT_TEXT, "%s", r->c->title);
 	count_checks(r, 1U << CHECK_API, cell[COL_PROGRAM]);
 	count_checks(r, 1U << CHECK_KERNEL | 1U << CHECK_MIB, cell[COL_KERNEL]);
 	count_frames(r, cell[COL_WIRE]);

@@ -133,14 +133,29 @@ static void append(char *buf, const char *text)
 	snprintf(buf + n, CHECK_TEXT - n, "%s%s", n ? " " : "", text);
 }
 
-static void print_got(const struct play *p, const char *key, const struct outcome *out, char *buf)
+static bool wants_port(const struct step *st, const char *key)
+{
+	for (size_t i = 0; i < st->n_wants; i++)
+		if (strcmp(st->wants[i].key, key) == 0 && st->wants[i].value.addr.has_port)
+			return true;
+	return false;
+}
+
+/* A port that nobody asked for is a different one each time. */
+static void print_got(const struct play *p, const struct step *st, const char *key,
+		      const struct outcome *out, char *buf)
 {
 	char text[VALUE_TEXT];
 
 	buf[0] = '\0';
-	for (size_t i = 0; i < out->n; i++)
-		if (strcmp(out->got[i].key, key) == 0)
-			append(buf, case_value_print(&out->got[i].value, p->base, text));
+	for (size_t i = 0; i < out->n; i++) {
+		struct case_value v = out->got[i].value;
+
+		if (strcmp(out->got[i].key, key) != 0)
+			continue;
+		v.addr.has_port &= wants_port(st, key);
+		append(buf, case_value_print(&v, p->base, text));
+	}
 	if (!buf[0])
 		append(buf, "nothing");
 }
@@ -173,7 +188,7 @@ static void check_key(struct play *p, const struct step *st, const char *key,
 
 	print_what(st, key, what);
 	print_want(p, st, key, want);
-	print_got(p, key, out, got);
+	print_got(p, st, key, out, got);
 	case_result_check(p->res, st->verb == VERB_DIAG ? CHECK_KERNEL : CHECK_API,
 			  key_meets(p, st, key, out), what, want, got);
 }

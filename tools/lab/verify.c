@@ -12,6 +12,17 @@
 
 enum { MIB_WAIT_MS = 300 };
 
+/* The line without its view, which stands beside it, and without what follows the colon. */
+static void subject(const struct expect *e, char buf[CHECK_TEXT])
+{
+	const char *text = e->text;
+
+	if (e->kind != EXPECT_SERVED)
+		text += strcspn(text, " ");
+	text += strspn(text, " ");
+	snprintf(buf, CHECK_TEXT, "%.*s", (int)strcspn(text, ":"), text);
+}
+
 bool verify_wants_mib(const struct lab_case *c)
 {
 	for (size_t i = 0; i < c->n_expects; i++)
@@ -24,15 +35,17 @@ static void check_counter(const struct lab *lab, const struct expect *e, const s
 			  struct case_result *res)
 {
 	uint64_t end = clock_ns(CLOCK_MONOTONIC) + (uint64_t)MIB_WAIT_MS * NS_PER_MS;
-	char want[VALUE_TEXT], got[VALUE_TEXT];
+	char what[CHECK_TEXT], want[VALUE_TEXT], got[VALUE_TEXT];
 	struct case_value delta;
 	struct mib now;
 	int64_t a, b;
 	bool ok;
 
+	snprintf(what, sizeof(what), "%s %s", e->side == LAB_SERVER ? "server" : "client",
+		 e->counter);
 	if (mib_get(&m->before[e->side], e->counter, &a) < 0) {
-		case_result_check(res, CHECK_MIB, false, e->text,
-				  case_value_print(&e->delta, 0, want), "no such counter");
+		case_result_check(res, CHECK_MIB, false, what, case_value_print(&e->delta, 0, want),
+				  "no such counter");
 		return;
 	}
 	do {
@@ -42,7 +55,7 @@ static void check_counter(const struct lab *lab, const struct expect *e, const s
 		delta = value_of_number(b - a);
 		ok = case_value_meets(&e->delta, &delta, 0);
 	} while (!ok && clock_ns(CLOCK_MONOTONIC) < end && poll(NULL, 0, 1) == 0);
-	case_result_check(res, CHECK_MIB, ok, e->text, case_value_print(&e->delta, 0, want),
+	case_result_check(res, CHECK_MIB, ok, what, case_value_print(&e->delta, 0, want),
 			  case_value_print(&delta, 0, got));
 }
 
@@ -193,7 +206,7 @@ static void check_field(const struct play *p, const struct expect *e, const stru
 			struct case_result *res)
 {
 	const struct evidence *ev = res->report->ev;
-	char what[CHECK_TEXT], want[VALUE_TEXT], got[VALUE_TEXT] = "no frame";
+	char line[CHECK_TEXT], what[CHECK_TEXT], want[VALUE_TEXT], got[VALUE_TEXT] = "no frame";
 	bool ok = true, any = false;
 
 	for (size_t i = 0; i < ev->n_frames && ok; i++) {
@@ -207,8 +220,8 @@ static void check_field(const struct play *p, const struct expect *e, const stru
 		print_field(f->field, &v, got);
 		any = true;
 	}
-	snprintf(what, sizeof(what), "%.*s: %s", (int)strcspn(e->text, ":"), e->text,
-		 frame_field_name(f->field));
+	subject(e, line);
+	snprintf(what, sizeof(what), "%.110s: %s", line, frame_field_name(f->field));
 	print_field(f->field, &f->value, want);
 	case_result_check(res, CHECK_WIRE, ok && any, what, want, got);
 }
@@ -222,7 +235,7 @@ static void check_wire(const struct play *p, const struct expect *e, struct case
 	for (size_t i = 0; i < ev->n_frames; i++)
 		n += verify_is_frame_of(ev, res, &ev->frames[i]) &&
 		     is_chosen(p, ev, e, &ev->frames[i]);
-	snprintf(what, sizeof(what), "%.*s", (int)strcspn(e->text, ":"), e->text);
+	subject(e, what);
 	snprintf(got, sizeof(got), "%d", n);
 	if (e->count < 0)
 		snprintf(want, sizeof(want), "at least 1");
@@ -241,12 +254,17 @@ static void check_pair(const struct play *p, const struct expect *e, enum check_
 		       const struct step_want *w, const struct case_value *got,
 		       struct case_result *res)
 {
-	char what[CHECK_TEXT], want[VALUE_TEXT], is[VALUE_TEXT];
+	char line[CHECK_TEXT], what[CHECK_TEXT], want[VALUE_TEXT], is[VALUE_TEXT];
+	struct case_value shown = *got;
 
-	snprintf(what, sizeof(what), "%.*s: %s", (int)strcspn(e->text, ":"), e->text, w->key);
+	/* A port that nobody asked for is a different one each time. */
+	if (w->value.kind == VALUE_ADDR && !w->value.addr.has_port)
+		shown.addr.has_port = false;
+	subject(e, line);
+	snprintf(what, sizeof(what), "%.110s: %s", line, w->key);
 	case_result_check(res, view, case_value_meets(&w->value, got, p->base), what,
 			  case_value_print(&w->value, p->base, want),
-			  case_value_print(got, p->base, is));
+			  case_value_print(&shown, p->base, is));
 }
 
 static struct case_value family_value(int family)
