@@ -370,6 +370,9 @@ fuzz: ## run the fuzzers until stopped: make fuzz FUZZ=frame FUZZ_SECONDS=600
 	@$(MAKE) --no-print-directory fuzzers
 	@BUILD=$(BUILD) scripts/fuzz $(or $(FUZZ_SECONDS),600) $(or $(FUZZ),$(FUZZERS))
 
+bench-witness: all $(BUILD)/bench/make_frames $(BUILD)/bench/veth_rate ## frames per second of witness -r, next to tcpdump and tshark
+	@BUILD=$(BUILD) scripts/bench-witness
+
 install: all ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/dualwire $(DESTDIR)$(PREFIX)/bin/dualwire
 
@@ -442,11 +445,16 @@ $(BUILD)/fuzz/seed_%: $(BUILD)/tests/fuzz/seed_%.o $(BUILD)/libtest.a $(BUILD)/l
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libdualwire.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 $(BUILD)/fuzz/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(ALL_CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
 
-.PHONY: all demo test run-tests soak check fuzz install help clean tests fuzzers
+.PHONY: all demo test run-tests soak check fuzz bench-witness install help clean tests fuzzers
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
