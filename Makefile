@@ -303,6 +303,7 @@ UNIT_TESTS := \
 LAB_TESTS := \
 	confirmed sabotage drain \
 	socket_api \
+	foreign \
 	cli cli_lab \
 	cases \
 	report who_gets_it bypass sockets \
