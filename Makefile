@@ -290,7 +290,7 @@ UNIT_TESTS := \
 	filter ring tap pcapng pcap_read \
 	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp link simlink socket \
 	flow judge judge_damage evidence \
-	tracker \
+	tracker owner \
 	ladder dispatch \
 	stack_binding stack_open stack_data stack_close stack_loss \
 	doctor \
