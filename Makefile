@@ -303,7 +303,7 @@ UNIT_TESTS := \
 LAB_TESTS := \
 	confirmed sabotage drain \
 	socket_api \
-	foreign \
+	foreign capture_file \
 	cli cli_lab \
 	cases \
 	report who_gets_it bypass sockets \
@@ -333,7 +333,8 @@ TEST_SRC := \
 	tests/unit/t_script_segment.c \
 	tests/unit/bpf_interp.c \
 	tests/lab/t_bench.c \
-	tests/lab/t_program.c
+	tests/lab/t_program.c \
+	tests/lab/t_witness.c
 
 objects = $(1:%.c=$(BUILD)/%.o)
 LIB_OBJ := $(call objects,$(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC)) $(BUILD)/gen/builtin.o $(BUILD)/gen/page.o

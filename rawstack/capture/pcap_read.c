@@ -162,20 +162,22 @@ int pcap_reader_next(struct pcap_reader *r, struct ring_frame *out)
 	return r->pcapng ? pcapng_next(r, out) : pcap_next(r, out);
 }
 
+/* Its first four bytes are there. */
 static int read_file_header(struct pcap_reader *r)
 {
-	const uint8_t *p;
+	const uint8_t *p = r->bytes + r->at;
 	uint32_t magic;
-	int rc = pcap_need(r, FILE_HDR);
+	int rc;
 
-	if (rc <= 0)
-		return rc < 0 ? rc : pcap_fail(r, -EBADMSG, "the file is empty");
-	p = r->bytes + r->at;
 	r->big = get_be32(p) == MAGIC_MICRO || get_be32(p) == MAGIC_NANO;
 	magic = pcap_u32(r, p);
 	if (magic != MAGIC_MICRO && magic != MAGIC_NANO)
 		return pcap_fail(r, -EBADMSG, "neither pcap nor pcapng");
 	r->nanoseconds = magic == MAGIC_NANO;
+	rc = pcap_need(r, FILE_HDR);
+	if (rc < 0)
+		return rc;
+	p = r->bytes + r->at;
 	pcap_add_interface(r, (uint16_t)(pcap_u32(r, p + 20) & LINKTYPE_MASK))->snaplen =
 		pcap_u32(r, p + 16);
 	r->at += FILE_HDR;

@@ -2,7 +2,7 @@
 /* test_foreign.c - other people's servers, watched: each client's connection is confirmed, with the
  * process that had it */
 #include "../unit/t_lab.h"
-#include "t_program.h"
+#include "t_witness.h"
 
 #include "../../rawstack/netlink/netns.h"
 #include "../../rawstack/netlink/sockdiag.h"
@@ -10,7 +10,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -171,24 +170,6 @@ static void site_make(struct site *s, const struct foreign *f, int proto)
 	}
 }
 
-/* `dualwire witness` on the server's host; returns when it is ready. */
-static void witness_start(const struct site *s, const char *const *args, struct program *p)
-{
-	struct program_how how = {0};
-	struct pollfd ready = {.events = POLLIN};
-	int pipefd[2], back;
-
-	cr_assert(pipe2(pipefd, O_CLOEXEC) == 0);
-	how.pass_fd = pipefd[1];
-	cr_assert(netns_enter(s->lab.host[LAB_SERVER].netns_fd, &back) == 0);
-	program_start(p, &how, args);
-	netns_leave(back);
-	close(pipefd[1]);
-	ready.fd = pipefd[0];
-	cr_assert(poll(&ready, 1, WAIT_MS) == 1, "it never got ready");
-	close(pipefd[0]);
-}
-
 /* Sends the request, wants at least one byte, says that it is done and reads to the end. */
 static void talk(const struct site *s, const struct foreign *f, int way, int type)
 {
@@ -211,46 +192,38 @@ static void talk(const struct site *s, const struct foreign *f, int way, int typ
 	close(fd);
 }
 
-static const char *text_at(json_t *o, const char *key, const char *inner)
-{
-	json_t *v = json_object_get(o, key);
-	const char *text = json_string_value(inner ? json_object_get(v, inner) : v);
+struct seen {
+	const struct foreign *f;
+	int n[2]; /* over IPv4, over IPv6 */
+};
 
-	return text ? text : "(none)";
-}
-
-static void check_line(const struct foreign *f, json_t *o, int seen[2])
+static void check_line(json_t *o, void *arg)
 {
-	bool v6 = strchr(text_at(o, "to", NULL), '[') != NULL;
+	struct seen *seen = arg;
+	const struct foreign *f = seen->f;
+	bool v6 = strchr(witness_text(o, "to", NULL), '[') != NULL;
 	const char *family = v6 || f->mapped_family == AF_INET6 ? "AF_INET6" : "AF_INET";
-	const char *process = text_at(o, "process", "name");
+	const char *process = witness_text(o, "process", "name");
 	char *all = json_dumps(o, JSON_COMPACT);
 
-	cr_expect_str_eq(text_at(o, "verdict", NULL), "confirmed", "%s", all);
-	cr_expect_str_eq(text_at(o, "kernel", "side"), "server", "%s", all);
-	cr_expect_str_eq(text_at(o, "kernel", "family"), family, "%s", all);
-	cr_expect_str_eq(text_at(o, "wire", "ethertype"), v6 ? "0x86dd" : "0x0800", "%s", all);
+	cr_expect_str_eq(witness_text(o, "verdict", NULL), "confirmed", "%s", all);
+	cr_expect_str_eq(witness_text(o, "kernel", "side"), "server", "%s", all);
+	cr_expect_str_eq(witness_text(o, "kernel", "family"), family, "%s", all);
+	cr_expect_str_eq(witness_text(o, "wire", "ethertype"), v6 ? "0x86dd" : "0x0800", "%s", all);
 	cr_expect(strncmp(process, f->process, strlen(f->process)) == 0, "%s", all);
-	seen[v6]++;
+	seen->n[v6]++;
 	free(all);
 }
 
 /* Three connections, two of them over IPv4. */
 static void check_output(const struct foreign *f, const struct program_result *r)
 {
-	int seen[2] = {0};
-	char *line, *rest = r->out;
+	struct seen seen = {.f = f};
 
 	cr_expect_eq(r->exit_code, 0, "%d: %s%s", r->exit_code, r->out, r->err);
-	while ((line = strsep(&rest, "\n"))) {
-		json_t *o = *line ? json_loads(line, 0, NULL) : NULL;
-
-		if (o)
-			check_line(f, o, seen);
-		json_decref(o);
-	}
-	cr_expect(seen[0] == 2 && seen[1] == 1, "%s: %d over IPv4, %d over IPv6\n%s", f->program,
-		  seen[0], seen[1], r->err);
+	witness_lines(r->out, check_line, &seen);
+	cr_expect(seen.n[0] == 2 && seen.n[1] == 1, "%s: %d over IPv4, %d over IPv6\n%s",
+		  f->program, seen.n[0], seen.n[1], r->err);
 }
 
 static void watch_it(const struct foreign *f, const char *const *args, int type)
@@ -260,7 +233,7 @@ static void watch_it(const struct foreign *f, const char *const *args, int type)
 	struct site s;
 
 	site_make(&s, f, type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP);
-	witness_start(&s, args, &p);
+	witness_program_start(s.lab.host[LAB_SERVER].netns_fd, args, &p);
 	for (int way = 0; way < WAYS; way++)
 		talk(&s, f, way, type);
 	program_finish(&p, &r);
@@ -327,7 +300,7 @@ Test(foreign, python_http_server_named_by_its_process, .timeout = 60)
 
 	site_make(&s, &f, IPPROTO_TCP);
 	snprintf(pid, sizeof(pid), "%d", s.server);
-	witness_start(&s, WATCH_ONE("--pid", pid), &p);
+	witness_program_start(s.lab.host[LAB_SERVER].netns_fd, WATCH_ONE("--pid", pid), &p);
 	for (int way = 0; way < WAYS; way++)
 		talk(&s, &f, way, SOCK_STREAM);
 	program_finish(&p, &r);
