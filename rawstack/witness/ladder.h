@@ -48,6 +48,7 @@ enum ladder_voice {
 struct ladder_note {
 	enum ladder_voice voice;
 	uint8_t step; /* 1 to 6, 0: none of them */
+	bool fault;   /* it speaks of what is wrong with the frame */
 	char text[LADDER_TEXT_MAX];
 };
 

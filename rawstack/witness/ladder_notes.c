@@ -229,7 +229,8 @@ static void note_faults(struct ladder_work *w)
 	enum carriage claimed = w->in->judged->j.claimed;
 
 	for (size_t i = 0; i < w->l->n_rungs; i++) {
-		const struct ladder_rung *r = &w->l->rungs[i];
+		struct ladder_rung *r = &w->l->rungs[i];
+		size_t before = r->n_notes;
 
 		if (!r->has_frame)
 			continue;
@@ -241,6 +242,8 @@ static void note_faults(struct ladder_work *w)
 			note(w, (int)i, LADDER_WIRE, 0, "bad checksum: a receiver drops it");
 		if (w->l->both_ends && r->left && !r->arrived)
 			note(w, (int)i, LADDER_WIRE, 0, "left, and did not arrive");
+		while (before < r->n_notes)
+			r->notes[before++].fault = true;
 	}
 }
 

@@ -110,6 +110,8 @@ const main = async () => {
   found.cells = await ask(`document.querySelectorAll('.cell').length`);
   found.names = await ask(`[...document.querySelectorAll('.cell')].map(c => c.dataset.case)`);
   found.titles = await ask(`[...document.querySelectorAll('.cell .title')].map(c => c.textContent)`);
+  found.rows = await ask(`document.querySelectorAll('.matrix tbody tr').length`);
+  found.attempts = await ask(`[...document.querySelectorAll('.matrix td')].map(td => td.innerText)`);
   found.dialogs = await ask(`document.querySelectorAll('dialog').length`);
   found.foreign = await ask(`document.querySelectorAll('script').length - 1 +
     document.querySelectorAll('img, iframe, object, embed').length + (window.pwned ? 100 : 0)`);

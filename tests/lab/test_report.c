@@ -272,6 +272,27 @@ static json_t *read_page(void)
 	return o;
 }
 
+/* Listeners against clients: each attempt says what became of it and, where frames were sent, how
+ * they travelled. */
+static void expect_matrix(const json_t *found)
+{
+	const json_t *list = json_object_get(found, "attempts"), *a;
+	size_t i, v4 = 0, v6 = 0, mapped = 0, refused = 0;
+
+	json_array_foreach (list, i, a) {
+		const char *text = json_string_value(a);
+
+		v4 += strstr(text, "0x0800 IPv4, MSS 1460") != NULL;
+		v6 += strstr(text, "0x86dd IPv6, MSS 1440") != NULL;
+		mapped += strstr(text, "connected\naccept: ::ffff:198.51.100.1") != NULL;
+		refused += strncmp(text, "ECONNREFUSED", 12) == 0;
+		cr_assert(strcmp(text, "not tried") != 0);
+	}
+	cr_assert(number(found, "rows") == 8 && i == 40, "%zu attempts", i);
+	cr_assert(v4 == 16 && v6 == 8, "%zu by IPv4, %zu by IPv6", v4, v6);
+	cr_assert(mapped == 6 && refused == 11, "%zu mapped, %zu refused", mapped, refused);
+}
+
 static void expect_reading(const json_t *found, size_t cases)
 {
 	char opened[128];
@@ -285,6 +306,7 @@ static void expect_reading(const json_t *found, size_t cases)
 	cr_assert(number(found, "cells") == (json_int_t)cases);
 	cr_assert(number(found, "dialogs") == (json_int_t)cases);
 	cr_assert(number(found, "printed") == (json_int_t)cases);
+	expect_matrix(found);
 	cr_assert(number(found, "foreign") == 0, "a text has become markup");
 	cr_assert(number(found, "overflow") == 0, "wider than the window");
 	snprintf(opened, sizeof(opened), "case-%s", word(found, "clicked"));

@@ -28,7 +28,8 @@
     d.querySelector('.after').addEventListener('click', () => step(1));
     d.addEventListener('click', e => { if (e.target === d) { d.close(); } });
     d.addEventListener('close', () => {
-      if (current !== cell) { return; }
+      // It may have been opened again, or another one, before this is told.
+      if (current !== cell || d.open) { return; }
       current = null;
       history.replaceState(null, '', location.pathname + location.search);
       cell.focus();

@@ -168,7 +168,11 @@ static int draw_note(FILE *out, const struct ladder_note *n, int y)
 	while (*rest) {
 		size_t len = chunk(rest, room_at(p));
 
-		text_begin(out, at[p].text, y, p == PLACE_WIRE ? "wire" : "note", at[p].anchor);
+		text_begin(out, at[p].text, y,
+			   n->fault	     ? "wire bad"
+			   : p == PLACE_WIRE ? "wire"
+					     : "note",
+			   at[p].anchor);
 		note_line(out, rest, len, rest == text ? strlen(speaker(n->voice)) : 0);
 		rest += len;
 		rest += strspn(rest, " ");
