@@ -303,7 +303,7 @@ UNIT_TESTS := \
 LAB_TESTS := \
 	confirmed sabotage drain \
 	socket_api \
-	foreign capture_file \
+	foreign capture_file tshark \
 	cli cli_lab \
 	cases \
 	report who_gets_it bypass sockets \
