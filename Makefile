@@ -377,6 +377,7 @@ bench-witness: all $(BUILD)/bench/make_frames $(BUILD)/bench/veth_rate ## frames
 
 install: all ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/dualwire $(DESTDIR)$(PREFIX)/bin/dualwire
+	install -D -m 644 docs/dualwire-cases.5 $(DESTDIR)$(PREFIX)/share/man/man5/dualwire-cases.5
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18

@@ -10,7 +10,7 @@
 #include "report.h"
 #include "show_ladder.h"
 
-/* Up to so many cases every connection is shown; more get a line each. */
+/* Of so many cases every connection is shown, where each has one; more get a line each. */
 enum { TABLE_CASES_MAX = 12 };
 
 void lab_assess(const struct lab_run *run, struct lab_outcome *out)
@@ -98,12 +98,23 @@ void lab_print_summary(const struct lab_run *run, const struct lab_outcome *out)
 	}
 }
 
+static bool has_connection(const struct case_result *r)
+{
+	for (size_t k = 0; r->report && k < r->report->n; k++)
+		if (r->report->list[k].case_index == r->case_index)
+			return true;
+	return false;
+}
+
 int lab_print_table(const struct lab_run *run)
 {
-	int rc = run->n_results <= TABLE_CASES_MAX
-			 ? table_print_results(run->results, run->n_results, cli_color(stdout))
-			 : grid_print(run->results, run->n_results, cli_color(stdout));
+	bool few = run->n_results <= TABLE_CASES_MAX;
+	int rc;
 
+	for (size_t i = 0; i < run->n_results && few; i++)
+		few = has_connection(&run->results[i]);
+	rc = few ? table_print_results(run->results, run->n_results, cli_color(stdout))
+		 : grid_print(run->results, run->n_results, cli_color(stdout));
 	return rc < 0 ? cli_fail("lab", "cannot print the table: out of memory") : 0;
 }
 

@@ -258,3 +258,30 @@ Test(case_file, built_in_cases_are_whole)
 		cr_expect(of_group[i] >= 5, "%zu cases of group %c", of_group[i], groups[i]);
 	case_list_free(&cases);
 }
+
+/* The manual page names all that the language has. */
+Test(case_file, the_manual_page_is_complete)
+{
+	static char page[65536];
+	FILE *in = fopen("docs/dualwire-cases.5", "r");
+	const struct socket_option *o;
+	const char *name;
+	size_t n;
+
+	cr_assert(in, "docs/dualwire-cases.5: %m");
+	n = fread(page, 1, sizeof(page) - 1, in);
+	fclose(in);
+	cr_assert(n > 1000 && n < sizeof(page) - 1);
+	for (int v = 0; (name = step_verb_name((enum step_verb)v)); v++) {
+		char item[32];
+
+		snprintf(item, sizeof(item), "Cm %s", name);
+		cr_expect(strstr(page, item), "the step %s", name);
+	}
+	for (size_t i = 0; (o = socket_option_at(i)); i++)
+		cr_expect(strstr(page, o->name), "the option %s", o->name);
+	for (int f = 0; (name = frame_field_name((enum frame_field)f)); f++)
+		cr_expect(strstr(page, name), "the field %s", name);
+	for (int k = 0; (name = frame_kind_name((enum frame_kind)k)); k++)
+		cr_expect(strstr(page, name), "frames of kind %s", name);
+}

@@ -12,7 +12,7 @@
  * than its step allows.
  *
  * What a program of the case learns about a connection becomes an API record of the evidence, as a
- * real program's log would: connects on the client's host, accepts and datagrams on the server's.
+ * real program's log would: connects on the client's host, accepts on the server's, and datagrams.
  * An attempt that the kernel refused before any frame is not a connection and leaves no record.
  */
 struct play_socket {

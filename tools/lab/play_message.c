@@ -176,11 +176,11 @@ static void read_controls(struct message *m, struct outcome *out, struct addr *l
 	}
 }
 
-/* A datagram on the server's host whose both ends are known is what its log would say. */
+/* A datagram whose both ends are known is what a program's log would say. */
 static void record_datagram(struct play *p, struct play_socket *s, const struct addr *to, ssize_t n)
 {
 	struct evidence_api a = {
-		.side = SIDE_SERVER,
+		.side = s->side == LAB_CLIENT ? SIDE_CLIENT : SIDE_SERVER,
 		.call = CALL_RECVFROM,
 		.proto = IPPROTO_UDP,
 		.peer = s->sender,
@@ -190,7 +190,7 @@ static void record_datagram(struct play *p, struct play_socket *s, const struct 
 	};
 	socklen_t len = sizeof(int);
 
-	if (s->side != LAB_SERVER || s->proto != IPPROTO_UDP || s->has_rec)
+	if (s->proto != IPPROTO_UDP || s->has_rec)
 		return;
 	if (getsockopt(s->fd, SOL_SOCKET, SO_DOMAIN, &a.family, &len) < 0 ||
 	    sockopt_local(s->fd, &a.local) < 0)

@@ -172,28 +172,6 @@ int table_print(const struct judge_report *rep, const bool *passed, bool color)
 	return finish(tb, rc);
 }
 
-/* A case that put no connection on the wire: what is known is how its checks went. */
-static int add_plain_row(struct libscols_table *tb, const struct case_result *r, bool color)
-{
-	char cell[COLS][REPORT_TEXT] = {0};
-
-	snprintf(cell[COL_CLIENT], REPORT_TEXT, "%s", r->c->name);
-	snprintf(cell[COL_SERVER], REPORT_TEXT, "no connection");
-	snprintf(cell[COL_API], REPORT_TEXT, "%zu check%s", r->n_checks,
-		 r->n_checks == 1 ? "" : "s");
-	snprintf(cell[COL_WIRE], REPORT_TEXT, "-");
-	snprintf(cell[COL_KERNEL], REPORT_TEXT, "-");
-	snprintf(cell[COL_VERDICT], REPORT_TEXT, "%s",
-		 r->status == CASE_PASSED   ? "as expected"
-		 : r->status == CASE_FAILED ? "NOT EXPECTED"
-					    : "skipped");
-	return set_line(tb, cell,
-			report_color(r->status == CASE_PASSED	? VERDICT_CONFIRMED
-				     : r->status == CASE_FAILED ? VERDICT_CONTRADICTED
-								: VERDICT_INCONCLUSIVE,
-				     color));
-}
-
 int table_print_results(const struct case_result *results, size_t n, bool color)
 {
 	struct libscols_table *tb = start(color);
@@ -201,18 +179,14 @@ int table_print_results(const struct case_result *results, size_t n, bool color)
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		const struct case_result *r = &results[i];
-		bool any = false;
 
 		for (size_t k = 0; r->report && k < r->report->n && rc == 0; k++) {
 			if (r->report->list[k].case_index != r->case_index)
 				continue;
-			any = true;
 			rc = add_row(tb, r->report, &r->report->list[k],
 				     r->status == CASE_PASSED ? ENDING_PASSED : ENDING_FAILED,
 				     color);
 		}
-		if (!any && rc == 0)
-			rc = add_plain_row(tb, r, color);
 	}
 	return finish(tb, rc);
 }

@@ -15,7 +15,7 @@
 /* Of a report: @passed has one entry per case of the evidence, NULL: cases have no outcome. */
 int table_print(const struct judge_report *rep, const bool *passed, bool color);
 
-/* Of cases that were run; one without a connection has a row as well. */
+/* Of cases that were run. */
 int table_print_results(const struct case_result *results, size_t n, bool color);
 
 #endif
