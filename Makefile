@@ -292,7 +292,7 @@ UNIT_TESTS := \
 	flow judge judge_damage evidence \
 	tracker owner \
 	ladder dispatch \
-	stack_binding stack_open stack_data stack_close stack_loss \
+	stack_binding stack_open stack_data stack_close stack_loss stack_idle \
 	doctor \
 	case_report \
 	wheel engine server client http \

@@ -102,19 +102,20 @@ uint32_t tcp_random(struct tcp *t)
 	return (uint32_t)siphash_words(&t->cookie_key, &word, 1);
 }
 
-uint32_t tcp_hash(const struct tcp *t, const struct addr *peer, uint8_t own, uint16_t pport,
-		  uint16_t lport)
+struct tcp_tuple_hash tcp_hash(const struct tcp *t, const struct addr *peer, uint8_t own,
+			       uint16_t pport, uint16_t lport)
 {
-	uint64_t words[3];
+	uint64_t words[3], hash;
 
 	memcpy(words, peer->b, sizeof(peer->b));
 	words[2] = (uint64_t)own << 32 | (uint32_t)pport << 16 | lport;
-	return (uint32_t)siphash_words(&t->hash_key, words, 3);
+	hash = siphash_words(&t->hash_key, words, 3);
+	return (struct tcp_tuple_hash){(uint32_t)hash, (uint32_t)(hash >> 32)};
 }
 
 /* Both kinds begin alike, so that a chain can be walked without asking which it is. */
 struct hashed {
-	uint32_t hash_next;
+	uint32_t hash_next, hash;
 	uint16_t pport, lport;
 	struct addr peer;
 	uint8_t own;
@@ -138,7 +139,7 @@ uint32_t tcp_lookup(const struct tcp *t, uint32_t hash, const struct addr *peer,
 	while (i != 0) {
 		const struct hashed *h = hashed_at(t, i);
 
-		if (h->pport == pport && h->lport == lport && h->own == own &&
+		if (h->hash == hash && h->pport == pport && h->lport == lport && h->own == own &&
 		    addr_eq(&h->peer, peer))
 			return i;
 		i = h->hash_next;
@@ -151,14 +152,14 @@ static void table_add(struct tcp *t, uint32_t tagged, uint32_t hash)
 	uint32_t *bucket = &t->buckets[hash & t->mask];
 
 	hashed_at(t, tagged)->hash_next = *bucket;
+	hashed_at(t, tagged)->hash = hash;
 	*bucket = tagged;
 }
 
 static void table_del(struct tcp *t, uint32_t tagged)
 {
 	struct hashed *h = hashed_at(t, tagged);
-	uint32_t hash = tcp_hash(t, &h->peer, h->own, h->pport, h->lport);
-	uint32_t *link = &t->buckets[hash & t->mask];
+	uint32_t *link = &t->buckets[h->hash & t->mask];
 
 	while (*link != tagged) {
 		assert(*link != 0);
@@ -369,5 +370,5 @@ void conn_start(struct stack *s, struct tcp_conn *c)
 	if (c->rto_ms == 0)
 		c->rto_ms = TCP_RTO_INIT_MS;
 	c->heard_ms = c->sent_ms = s->tcp->now_ms;
-	c->challenge_max = (uint8_t)(TCP_CHALLENGES + tcp_random(s->tcp) % TCP_CHALLENGES);
+	c->challenge_s = (uint16_t)(s->tcp->now_ms / 1000 - 1); /* the first one draws the limit */
 }

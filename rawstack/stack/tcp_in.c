@@ -20,7 +20,7 @@ static void no_connection(struct stack *s, const struct tcp_in *in)
 	const struct packet *p = in->p;
 	struct endpoint src = {.addr = p->src, .port = in->h.sport};
 	struct endpoint dst = {.addr = p->dst, .port = in->h.dport};
-	int id = binding_find(&s->tcp_bindings, p->v6, &src, &dst, in->hash);
+	int id = binding_find(&s->tcp_bindings, p->v6, &src, &dst, in->hash.table);
 
 	if (id >= 0) {
 		listen_input(s, id, in, 0);
@@ -51,7 +51,7 @@ void tcp_input(struct stack *s, const struct packet *p)
 	in.data = sp.p;
 	in.len = (uint32_t)span_len(&sp);
 	in.hash = tcp_hash(s->tcp, &p->src, p->own, in.h.sport, in.h.dport);
-	i = tcp_lookup(s->tcp, in.hash, &p->src, p->own, in.h.sport, in.h.dport);
+	i = tcp_lookup(s->tcp, in.hash.table, &p->src, p->own, in.h.sport, in.h.dport);
 	if (i == 0)
 		no_connection(s, &in);
 	else if (!(i & TCP_TAG))
@@ -425,7 +425,7 @@ void conn_input(struct stack *s, uint32_t i, const struct tcp_in *in)
 /* RFC 1122 4.2.3.9, RFC 5927 4, 6: errors that cannot be about what is in flight are forged. */
 void tcp_icmp_error(struct stack *s, uint64_t now, const struct icmp_error *e)
 {
-	uint32_t hash = tcp_hash(s->tcp, &e->dst, e->own, e->dport, e->sport);
+	uint32_t hash = tcp_hash(s->tcp, &e->dst, e->own, e->dport, e->sport).table;
 	uint32_t i = tcp_lookup(s->tcp, hash, &e->dst, e->own, e->dport, e->sport);
 	struct tcp_conn *c;
 

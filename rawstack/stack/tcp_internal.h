@@ -98,7 +98,7 @@ enum tcp_event_bit {
 
 struct tcp_conn {
 	/* What every segment looks at comes first. */
-	uint32_t hash_next;
+	uint32_t hash_next, hash;
 	uint16_t pport, lport; /* host order */
 	struct addr peer;
 	uint8_t own; /* our address */
@@ -160,7 +160,7 @@ _Static_assert(sizeof(struct tcp_conn) <= 296, "an idle connection is at most 51
 enum { TCP_MINI_SYN = 1, TCP_MINI_TIME_WAIT = 2 };
 
 struct tcp_mini {
-	uint32_t hash_next;
+	uint32_t hash_next, hash;
 	uint16_t pport, lport;
 	struct addr peer;
 	uint8_t own;
@@ -215,13 +215,21 @@ struct tcp {
 
 #define TCP_TAG 0x80000000U /* in the table: a struct tcp_mini */
 
+/*
+ * Of a four-tuple, with a secret key: where it is in the table, and what our timestamps towards it
+ * begin with (RFC 7323 7.1). Neither half tells anything about the other.
+ */
+struct tcp_tuple_hash {
+	uint32_t table, ts_off;
+};
+
 /* A segment, read. */
 struct tcp_in {
 	const struct packet *p;
 	struct tcp_hdr h;
 	const uint8_t *data;
-	uint32_t len;  /* octets of data */
-	uint32_t hash; /* of the four-tuple */
+	uint32_t len; /* octets of data */
+	struct tcp_tuple_hash hash;
 };
 
 /* Sequence numbers (RFC 9293 3.4): differences modulo 2^32. Times too. */
@@ -262,8 +270,8 @@ static inline struct seg *seg_at(const struct stack *s, uint32_t i)
 
 /* tcp.c: the table */
 void tcp_now(struct stack *s, uint64_t now);
-uint32_t tcp_hash(const struct tcp *t, const struct addr *peer, uint8_t own, uint16_t pport,
-		  uint16_t lport);
+struct tcp_tuple_hash tcp_hash(const struct tcp *t, const struct addr *peer, uint8_t own,
+			       uint16_t pport, uint16_t lport);
 /* Tagged index of who has this four-tuple, 0: nobody. */
 uint32_t tcp_lookup(const struct tcp *t, uint32_t hash, const struct addr *peer, uint8_t own,
 		    uint16_t pport, uint16_t lport);
@@ -337,6 +345,7 @@ int conn_segment(struct stack *s, uint32_t i, uint32_t seq, uint32_t len, uint8_
 void conn_send_ack(struct stack *s, uint32_t i);
 void conn_send_rst(struct stack *s, uint32_t i);
 void conn_challenge(struct stack *s, uint32_t i);
+uint32_t mini_ts_off(const struct stack *s, const struct tcp_mini *m);
 /* RFC 9293 3.5.2: in answer to a segment that belongs nowhere. */
 void tcp_send_rst(struct stack *s, const struct tcp_in *in);
 /* A segment without a connection: to @peer, all of @h given, the checksum not. */
@@ -358,9 +367,9 @@ void listen_input(struct stack *s, int binding, const struct tcp_in *in, uint32_
 void syn_input(struct stack *s, uint32_t i, const struct tcp_in *in);
 void syn_timers(struct stack *s);
 uint64_t syn_deadline_ms(const struct stack *s); /* from now_ms on, UINT64_MAX: none */
-/* ISS and timestamp offset of a four-tuple (RFC 6528 3, RFC 7323 7.1). */
+/* The initial sequence number of a four-tuple (RFC 6528 3). */
 uint32_t tcp_iss(const struct stack *s, const struct addr *peer, uint8_t own, uint16_t pport,
-		 uint16_t lport, uint32_t *ts_off);
+		 uint16_t lport);
 void syn_forget_binding(struct stack *s, int binding);
 
 /* tcp_cookie.c */

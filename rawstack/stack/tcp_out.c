@@ -84,16 +84,6 @@ static void put_header(struct stack *s, struct tcp_conn *c, uint32_t seq, uint32
 	}
 }
 
-static size_t header_len(const struct tcp_hdr *h)
-{
-	uint8_t room[TCP_HDR_MAX];
-	struct outbuf o = outbuf_of(room, sizeof(room));
-	int n = tcp_build(h, &o);
-
-	assert(n > 0);
-	return (size_t)n;
-}
-
 /* The chunk that holds @seq; from where the last segment was cut, if that is not behind it. */
 static uint32_t queue_find(const struct stack *s, struct tcp_conn *c, uint32_t seq)
 {
@@ -155,7 +145,7 @@ int conn_segment(struct stack *s, uint32_t i, uint32_t seq, uint32_t len, uint8_
 	int rc;
 
 	put_header(s, c, seq, len, flags, &h);
-	hl = header_len(&h);
+	hl = tcp_build_len(&h);
 	rc = out_begin(s, s->tcp->now, &o, c->own, &c->peer, IPPROTO_TCP, TCP_TTL, 0, hl + len);
 	if (rc < 0)
 		return rc;
@@ -221,7 +211,7 @@ void conn_challenge(struct stack *s, uint32_t i)
 
 int tcp_send_bare(struct stack *s, uint8_t own, const struct addr *peer, const struct tcp_hdr *h)
 {
-	size_t hl = header_len(h);
+	size_t hl = tcp_build_len(h);
 	struct outbuf ob;
 	struct out o;
 	int rc = out_begin(s, s->tcp->now, &o, own, peer, IPPROTO_TCP, TCP_TTL, 0, hl);

@@ -13,18 +13,21 @@
  */
 
 uint32_t tcp_iss(const struct stack *s, const struct addr *peer, uint8_t own, uint16_t pport,
-		 uint16_t lport, uint32_t *ts_off)
+		 uint16_t lport)
 {
-	uint64_t words[4], f;
+	uint64_t words[3];
 
-	/* RFC 6528 3: ISN = M + F(local, remote, secret), M a clock of four microseconds (MUST-8,
-	 * SHLD-1, MUST-9). The other half of F moves the timestamps of this four-tuple. */
+	/* ISN = M + F(local, remote, secret), M a clock of four microseconds (MUST-8, SHLD-1,
+	 * MUST-9). */
 	memcpy(words, peer->b, sizeof(peer->b));
 	words[2] = (uint64_t)own << 32 | (uint32_t)pport << 16 | lport;
-	words[3] = 1;
-	f = siphash_words(&s->tcp->isn_key, words, 4);
-	*ts_off = (uint32_t)(f >> 32);
-	return (uint32_t)(s->tcp->now / 4000) + (uint32_t)f;
+	return (uint32_t)(s->tcp->now / 4000) + (uint32_t)siphash_words(&s->tcp->isn_key, words, 3);
+}
+
+/* Later than the SYN: the offset of the timestamps is not kept but computed. */
+uint32_t mini_ts_off(const struct stack *s, const struct tcp_mini *m)
+{
+	return tcp_hash(s->tcp, &m->peer, m->own, m->pport, m->lport).ts_off;
 }
 
 /* The options of a SYN that we go along with. */
@@ -62,14 +65,10 @@ static void send_syn_ack(struct stack *s, const struct tcp_mini *m, uint32_t ts_
 	tcp_send_bare(s, m->own, &m->peer, &h);
 }
 
-/* Again, later: the offset of the timestamps is not kept but computed. */
 static void resend_syn_ack(struct stack *s, const struct tcp_mini *m)
 {
-	uint32_t ts_off;
-
-	tcp_iss(s, &m->peer, m->own, m->pport, m->lport, &ts_off);
 	s->stats.tcp_retransmits++;
-	send_syn_ack(s, m, s->tcp->now_ms + ts_off);
+	send_syn_ack(s, m, s->tcp->now_ms + mini_ts_off(s, m));
 }
 
 static struct tcp_mini mini_of(const struct stack *s, int id, const struct tcp_in *in)
@@ -96,10 +95,10 @@ static void syn_list(struct stack *s, uint32_t i)
 }
 
 /* RFC 4987 3.6: nothing is kept; the SYN-ACK holds all that the final ACK must bring back. */
-static void answer_by_cookie(struct stack *s, int id, const struct tcp_in *in, uint32_t ts_off)
+static void answer_by_cookie(struct stack *s, int id, const struct tcp_in *in)
 {
 	struct tcp_mini m = mini_of(s, id, in);
-	uint32_t ts = s->tcp->now_ms + ts_off;
+	uint32_t ts = s->tcp->now_ms + in->hash.ts_off;
 
 	/* Without timestamps to hold them, window scale and SACK are not agreed to. */
 	if (m.flags & TCP_F_TS) {
@@ -120,7 +119,7 @@ static void listen_syn(struct stack *s, int id, const struct tcp_in *in, uint32_
 {
 	struct tcp *t = s->tcp;
 	struct binding *b = &s->tcp_bindings.b[id];
-	uint32_t ts_off, iss, i = 0;
+	uint32_t iss, i = 0;
 	struct tcp_mini *m;
 
 	s->stats.tcp_syn_in++;
@@ -128,23 +127,23 @@ static void listen_syn(struct stack *s, int id, const struct tcp_in *in, uint32_
 		s->stats.tcp_accept_full++;
 		return;
 	}
-	iss = tcp_iss(s, &in->p->src, in->p->own, in->h.sport, in->h.dport, &ts_off);
-	if (above_iss != 0 && seq_le(iss, above_iss))
-		iss = above_iss + 1;
 	if (t->n_half_open < s->cfg.max_half_open && !s->cfg.always_cookies)
 		i = slab_alloc(&t->minis);
 	if (i == 0) {
-		answer_by_cookie(s, id, in, ts_off);
+		answer_by_cookie(s, id, in);
 		return;
 	}
+	iss = tcp_iss(s, &in->p->src, in->p->own, in->h.sport, in->h.dport);
+	if (above_iss != 0 && seq_le(iss, above_iss))
+		iss = above_iss + 1;
 	m = mini_at(t, i);
 	*m = mini_of(s, id, in);
 	m->snd_nxt = iss + 1;
-	mini_hash(s, i, in->hash);
+	mini_hash(s, i, in->hash.table);
 	syn_list(s, i);
 	t->n_half_open++;
 	b->half_open++;
-	send_syn_ack(s, m, t->now_ms + ts_off);
+	send_syn_ack(s, m, t->now_ms + in->hash.ts_off);
 }
 
 /* To the queue of those that wait to be accepted. */
@@ -204,7 +203,7 @@ static uint32_t establish(struct stack *s, const struct tcp_mini *m, const struc
 	c->snd_wl1 = in->h.seq - 1; /* so that this segment's window counts */
 	c->ts_recent = m->ts_recent;
 	c->ts_recent_ms = s->tcp->now_ms;
-	tcp_iss(s, &m->peer, m->own, m->pport, m->lport, &c->ts_off);
+	c->ts_off = in->hash.ts_off;
 	c->mss = tcp_mss_effective(s, c->flags & TCP_F_V6, m->mss, c->flags & TCP_F_TS);
 	first_sample(s, c, in, m->retries > 0);
 	conn_start(s, c);
@@ -238,7 +237,7 @@ static void listen_ack(struct stack *s, int id, const struct tcp_in *in)
 	if (i == 0)
 		return;
 	s->stats.tcp_cookie_ok++;
-	conn_hash(s, i, in->hash);
+	conn_hash(s, i, in->hash.table);
 	enqueue(s, id, i);
 	conn_input(s, i, in);
 }
@@ -268,15 +267,13 @@ static void mini_ack(struct stack *s, struct tcp_mini *m)
 			    .wscale = TCP_WSCALE_NONE,
 			    .timestamps = (m->flags & TCP_F_TS) != 0,
 			    .ts_ecr = m->ts_recent};
-	uint32_t ts_off;
 
 	if (m->flags & TCP_F_ACK_NOW) {
 		s->stats.tcp_challenge_limited++;
 		return;
 	}
 	m->flags |= TCP_F_ACK_NOW;
-	tcp_iss(s, &m->peer, m->own, m->pport, m->lport, &ts_off);
-	h.ts_val = s->tcp->now_ms + ts_off;
+	h.ts_val = s->tcp->now_ms + mini_ts_off(s, m);
 	s->stats.tcp_challenge++;
 	tcp_send_bare(s, m->own, &m->peer, &h);
 }
@@ -346,7 +343,7 @@ void syn_input(struct stack *s, uint32_t i, const struct tcp_in *in)
 		return;
 	copy = *m;
 	mini_free(s, i);
-	conn_hash(s, conn, in->hash);
+	conn_hash(s, conn, in->hash.table);
 	enqueue(s, copy.binding, conn);
 	conn_input(s, conn, in);
 }

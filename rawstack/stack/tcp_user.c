@@ -151,7 +151,7 @@ static int connect_check(struct stack *s, int family, bool v6only, const struct 
 static bool tuple_is_free(const struct stack *s, const struct endpoint *peer, uint8_t own,
 			  uint16_t port)
 {
-	uint32_t hash = tcp_hash(s->tcp, &peer->addr, own, peer->port, port);
+	uint32_t hash = tcp_hash(s->tcp, &peer->addr, own, peer->port, port).table;
 
 	return tcp_lookup(s->tcp, hash, &peer->addr, own, peer->port, port) == 0;
 }
@@ -183,7 +183,7 @@ static void conn_fill(struct stack *s, struct tcp_conn *c, int family, bool v6on
 		c->flags |= TCP_F_V6ONLY;
 	if (!addr_is_mapped(&peer->addr))
 		c->flags |= TCP_F_V6;
-	iss = tcp_iss(s, &c->peer, c->own, c->pport, c->lport, &c->ts_off);
+	iss = tcp_iss(s, &c->peer, c->own, c->pport, c->lport);
 	c->snd_una = iss;
 	c->snd_nxt = c->snd_max = c->snd_end = c->recover = iss + 1;
 	c->snd_shift = TCP_WSCALE_NONE;
@@ -195,6 +195,7 @@ int stack_connect(struct stack *s, uint64_t now, int family, bool v6only, int id
 		  const struct endpoint *peer, stack_conn *conn)
 {
 	struct binding *b = binding_at(&s->tcp_bindings, id);
+	struct tcp_tuple_hash hash;
 	struct tcp_conn *c;
 	uint8_t own;
 	uint16_t port;
@@ -218,7 +219,9 @@ int stack_connect(struct stack *s, uint64_t now, int family, bool v6only, int id
 	c->lport = port;
 	c->binding = b == NULL ? BINDING_NONE : (uint16_t)id;
 	conn_fill(s, c, family, v6only, peer);
-	conn_hash(s, i, tcp_hash(s->tcp, &c->peer, own, c->pport, port));
+	hash = tcp_hash(s->tcp, &c->peer, own, c->pport, port);
+	c->ts_off = hash.ts_off;
+	conn_hash(s, i, hash.table);
 	/* snd_max is already behind the SYN, so time_it() would take it for a retransmission. */
 	c->flags |= TCP_F_RTT_TIMED;
 	c->rtt_us = (uint32_t)(s->tcp->now / 1000);

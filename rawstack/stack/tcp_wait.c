@@ -31,7 +31,7 @@ void wait_enter(struct stack *s, uint32_t conn)
 {
 	struct tcp *t = s->tcp;
 	struct tcp_conn *c = conn_at(t, conn);
-	uint32_t i = wait_alloc(s), hash = tcp_hash(t, &c->peer, c->own, c->pport, c->lport);
+	uint32_t i = wait_alloc(s), hash = c->hash;
 	struct tcp_mini *m;
 
 	conn_unhash(s, conn);
@@ -69,15 +69,13 @@ static void wait_ack(struct stack *s, struct tcp_mini *m)
 			    .wscale = TCP_WSCALE_NONE,
 			    .timestamps = (m->flags & TCP_F_TS) != 0,
 			    .ts_ecr = m->ts_recent};
-	uint32_t ts_off;
 
 	if (m->retries >= REPLIES_MAX) {
 		s->stats.tcp_challenge_limited++;
 		return;
 	}
 	m->retries++;
-	tcp_iss(s, &m->peer, m->own, m->pport, m->lport, &ts_off);
-	h.ts_val = s->tcp->now_ms + ts_off;
+	h.ts_val = s->tcp->now_ms + mini_ts_off(s, m);
 	s->stats.tcp_pure_acks++;
 	tcp_send_bare(s, m->own, &m->peer, &h);
 }
@@ -95,7 +93,7 @@ static bool reopen(struct stack *s, uint32_t i, const struct tcp_in *in)
 	struct tcp_mini *m = mini_at(s->tcp, i);
 	struct endpoint src = {.addr = m->peer, .port = m->pport};
 	struct endpoint dst = {.addr = s->own[m->own].addr, .port = m->lport};
-	int id = binding_find(&s->tcp_bindings, in->p->v6, &src, &dst, in->hash);
+	int id = binding_find(&s->tcp_bindings, in->p->v6, &src, &dst, in->hash.table);
 	uint32_t above = m->snd_nxt + UINT16_MAX;
 
 	if (id < 0 || !is_newer(m, in))

@@ -182,9 +182,14 @@ static void put_options(const struct tcp_hdr *h, uint8_t *p)
 	}
 }
 
+size_t tcp_build_len(const struct tcp_hdr *h)
+{
+	return TCP_HDR_LEN + options_len(h);
+}
+
 int tcp_build(const struct tcp_hdr *h, struct outbuf *out)
 {
-	size_t len = TCP_HDR_LEN + options_len(h);
+	size_t len = tcp_build_len(h);
 	uint8_t *p;
 
 	if (len > TCP_HDR_MAX || h->sacks > TCP_SACKS_MAX || h->reserved > 0xf)

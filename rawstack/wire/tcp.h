@@ -65,4 +65,7 @@ int tcp_parse(struct span *s, struct tcp_hdr *h);
  */
 int tcp_build(const struct tcp_hdr *h, struct outbuf *out);
 
+/* How many bytes tcp_build() would append, were there room. */
+size_t tcp_build_len(const struct tcp_hdr *h);
+
 #endif

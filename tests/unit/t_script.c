@@ -175,7 +175,7 @@ static void do_state(struct run *r, char *line)
 						     "close-wait",  "closing",	  "last-ack"};
 	const struct tcp *t = r->s->tcp;
 	uint8_t own = own_find(r->s, &r->own);
-	uint32_t hash = tcp_hash(t, &r->peer, own, PEER_PORT, r->our_port);
+	uint32_t hash = tcp_hash(t, &r->peer, own, PEER_PORT, r->our_port).table;
 	uint32_t i = tcp_lookup(t, hash, &r->peer, own, PEER_PORT, r->our_port);
 	const char *got = "none", *w = word(&line);
 
