@@ -350,14 +350,14 @@ err_streams:
 	return rc;
 }
 
-/* Peers of streams still open are reset, as the kernel does it when a process ends. */
+/* Streams still open are closed as the kernel does it when a process ends: once, unheard. */
 static void bypass_destroy(struct engine *e)
 {
 	struct bypass *b = bypass_of(e);
 
 	for (uint32_t i = 0; i < b->conns.max; i++) {
 		if (b->conns.list[i].state == CONN_OPEN)
-			stack_abort(b->stack, b->now, b->streams[i]);
+			stack_close(b->stack, b->now, b->streams[i]);
 	}
 	stack_flush(b->stack, b->now);
 	link_flush(b->link);

@@ -131,6 +131,7 @@ static struct engine *open_engine(const struct engine_config *wanted)
 	int rc;
 
 	cfg.backlog = 64;
+	cfg.link = t_link;
 	if (cfg.max_conns == 0)
 		cfg.max_conns = 256;
 	rc = engine_open(t_engine, &cfg, &e, &err);
@@ -207,7 +208,7 @@ static void *wake_it(void *arg)
 	return NULL;
 }
 
-ENGINE_TEST(engine, wake_from_another_thread_and_before_the_wait)
+ENGINE_TEST_ALL(engine, wake_from_another_thread_and_before_the_wait)
 {
 	struct engine *e = open_engine(&(struct engine_config){0});
 	struct engine_event ev;
@@ -233,7 +234,7 @@ static void on_signal(int signo)
 	engine_wake(signalled);
 }
 
-ENGINE_TEST(engine, wake_from_a_signal_handler)
+ENGINE_TEST_ALL(engine, wake_from_a_signal_handler)
 {
 	struct sigaction sa = {.sa_handler = on_signal};
 
@@ -244,7 +245,7 @@ ENGINE_TEST(engine, wake_from_a_signal_handler)
 	engine_destroy(signalled);
 }
 
-ENGINE_TEST(engine, poll_returns_in_time_when_nothing_happens)
+ENGINE_TEST_ALL(engine, poll_returns_in_time_when_nothing_happens)
 {
 	struct engine *e = open_engine(&(struct engine_config){0});
 	struct engine_event ev;

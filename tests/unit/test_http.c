@@ -157,6 +157,7 @@ static void start(struct served *sv)
 				   .bind = netfix_ep("::", 0),
 				   .backlog = 64};
 	struct server_config cfg = {.engine = t_engine,
+				    .link = t_link,
 				    .workload = "http",
 				    .listeners = &spec,
 				    .n_listeners = 1,
@@ -164,7 +165,7 @@ static void start(struct served *sv)
 	struct server_error err;
 
 	cr_assert(workers_start(&cfg, 1, &sv->workers, &err) == 0, "%s (%s)", err.what, err.remedy);
-	sv->at = netfix_ep("127.0.0.1", workers_listener(sv->workers, 0)->local.port);
+	sv->at = netfix_ep("198.51.100.2", workers_listener(sv->workers, 0)->local.port);
 }
 
 static void stop(struct served *sv)
@@ -228,7 +229,7 @@ static void expect_end(int fd)
 	cr_assert(recv(fd, &c, 1, 0) == 0, "no FIN: %s", strerror(errno));
 }
 
-ENGINE_TEST(http_server, a_connection_goes_on_or_ends_as_asked)
+ENGINE_TEST_ALL(http_server, a_connection_goes_on_or_ends_as_asked)
 {
 	struct served sv;
 	int fd;
@@ -248,7 +249,7 @@ ENGINE_TEST(http_server, a_connection_goes_on_or_ends_as_asked)
 	stop(&sv);
 }
 
-ENGINE_TEST(http_server, a_request_may_be_cut_anywhere)
+ENGINE_TEST_ALL(http_server, a_request_may_be_cut_anywhere)
 {
 	struct served sv;
 	int fd, on = 1;
@@ -267,7 +268,7 @@ ENGINE_TEST(http_server, a_request_may_be_cut_anywhere)
 }
 
 /* More than one receive buffer and one send hold; the last one ends it. */
-ENGINE_TEST(http_server, pipelined_requests_are_answered_in_order_and_in_number)
+ENGINE_TEST_ALL(http_server, pipelined_requests_are_answered_in_order_and_in_number)
 {
 	enum { N = 1000 };
 	static char text[N * sizeof(GET)];
@@ -291,7 +292,7 @@ ENGINE_TEST(http_server, pipelined_requests_are_answered_in_order_and_in_number)
 }
 
 /* The answer must arrive though the client goes on sending: no RST may overtake it. */
-ENGINE_TEST(http_server, what_is_no_request_gets_its_answer_and_the_end)
+ENGINE_TEST_ALL(http_server, what_is_no_request_gets_its_answer_and_the_end)
 {
 	static const struct {
 		const char *text, *status;

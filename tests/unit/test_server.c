@@ -81,6 +81,7 @@ static void add_listener(int proto, int family, const char *bind, bool v6only)
 static void prepare(const char *workload)
 {
 	fx.cfg.engine = t_engine;
+	fx.cfg.link = t_link;
 	if (fx.cfg.max_conns == 0)
 		fx.cfg.max_conns = CONNS;
 	fx.cfg.workload = workload;
@@ -222,23 +223,23 @@ static void check_kind(size_t i, int proto)
 		  strerror(-rec->error));
 }
 
-ENGINE_TEST(server, every_kind_of_tcp_listener_records_the_addresses_the_client_has)
+ENGINE_TEST_ALL(server, every_kind_of_tcp_listener_records_the_addresses_the_client_has)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		check_kind(i, IPPROTO_TCP);
 }
 
-ENGINE_TEST(server, every_kind_of_udp_listener_records_the_addresses_the_client_has)
+ENGINE_TEST_ALL(server, every_kind_of_udp_listener_records_the_addresses_the_client_has)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		check_kind(i, IPPROTO_UDP);
 }
 
 /* A connected client drops what comes from another address: only the right source gets through. */
-ENGINE_TEST(server, datagrams_are_answered_from_the_address_that_was_asked)
+ENGINE_TEST_ALL(server, datagrams_are_answered_from_the_address_that_was_asked)
 {
-	static const char *const addrs[] = {"198.51.100.2",  "198.51.100.3",  "127.0.0.2",
-					    "2001:db8:1::2", "2001:db8:1::3", "::1"};
+	static const char *const addrs[] = {"198.51.100.2", "198.51.100.3", "2001:db8:1::2",
+					    "2001:db8:1::3"};
 
 	add_listener(IPPROTO_UDP, AF_INET6, "::", false);
 	start("echo");
@@ -253,7 +254,7 @@ ENGINE_TEST(server, datagrams_are_answered_from_the_address_that_was_asked)
 	stop();
 }
 
-ENGINE_TEST(server, large_empty_and_many_datagrams_come_back_whole)
+ENGINE_TEST_ALL(server, large_empty_and_many_datagrams_come_back_whole)
 {
 	enum { LARGEST = 65507, ROUNDS = 500 };
 	static uint8_t out[LARGEST], in[LARGEST];
@@ -265,21 +266,25 @@ ENGINE_TEST(server, large_empty_and_many_datagrams_come_back_whole)
 	add_listener(IPPROTO_UDP, AF_INET6, "::", false);
 	start("echo");
 	fd = connect_to(IPPROTO_UDP, AF_INET, "198.51.100.2", port_of(0), &cl);
-	cr_assert(client_exchange(fd, out, LARGEST, in, CLIENT_MS, &cl) == LARGEST);
-	cr_assert(memcmp(in, out, LARGEST) == 0);
-	cr_assert(client_exchange(fd, out, 0, in, CLIENT_MS, &cl) == 0);
 	for (int i = 0; i < ROUNDS; i++) {
 		size_t len = 1 + (size_t)i * 3;
 
 		cr_assert(client_exchange(fd, out, len, in, CLIENT_MS, &cl) == (int)len);
 		cr_assert(memcmp(in, out, len) == 0, "round %d", i);
 	}
+	/*
+	 * In fragments, and therefore late: while a neighbour is being asked for, our own stack
+	 * holds one frame for it (RFC 1122 2.3.2.2), and the rest of a first answer would be lost.
+	 */
+	cr_assert(client_exchange(fd, out, LARGEST, in, CLIENT_MS, &cl) == LARGEST);
+	cr_assert(memcmp(in, out, LARGEST) == 0);
+	cr_assert(client_exchange(fd, out, 0, in, CLIENT_MS, &cl) == 0);
 	close(fd);
 	stop();
 	cr_assert(fx.n == ROUNDS + 2, "%zu records", fx.n);
 }
 
-ENGINE_TEST(server, discarded_datagrams_are_recorded_and_not_answered)
+ENGINE_TEST_ALL(server, discarded_datagrams_are_recorded_and_not_answered)
 {
 	struct client_record cl;
 	char reply[3];
@@ -287,7 +292,7 @@ ENGINE_TEST(server, discarded_datagrams_are_recorded_and_not_answered)
 
 	add_listener(IPPROTO_UDP, AF_INET6, "::", false);
 	start("discard");
-	fd = connect_to(IPPROTO_UDP, AF_INET, "127.0.0.1", port_of(0), &cl);
+	fd = connect_to(IPPROTO_UDP, AF_INET, "198.51.100.2", port_of(0), &cl);
 	cr_assert(client_exchange(fd, "abc", 3, reply, 50, &cl) == -ETIMEDOUT);
 	close(fd);
 	stop();
@@ -295,7 +300,7 @@ ENGINE_TEST(server, discarded_datagrams_are_recorded_and_not_answered)
 	cr_assert(find(SERVER_DATAGRAM, &cl)->bytes_out == 0);
 }
 
-ENGINE_TEST(server, a_thousand_short_connections_are_each_recorded_once)
+ENGINE_TEST_ALL(server, a_thousand_short_connections_are_each_recorded_once)
 {
 	enum { N = 1000 };
 	static struct client_record cl[N];
@@ -306,7 +311,8 @@ ENGINE_TEST(server, a_thousand_short_connections_are_each_recorded_once)
 	for (int i = 0; i < N; i++) {
 		bool native = i % 3 == 0;
 		int fd = connect_to(IPPROTO_TCP, native ? AF_INET6 : AF_INET,
-				    native ? "::1" : "127.0.0.1", port_of(i % 3 == 2), &cl[i]);
+				    native ? "2001:db8:1::2" : "198.51.100.2", port_of(i % 3 == 2),
+				    &cl[i]);
 
 		cr_assert(client_finish(fd, CLIENT_MS) == 0, "the server closes by FIN at once");
 	}
@@ -322,7 +328,7 @@ ENGINE_TEST(server, a_thousand_short_connections_are_each_recorded_once)
 }
 
 /* They all wait in the backlog and come in one burst: no address may be taken for another's. */
-ENGINE_TEST(server, a_burst_of_connections_keeps_every_address_apart)
+ENGINE_TEST_ALL(server, a_burst_of_connections_keeps_every_address_apart)
 {
 	enum { N = 200 };
 	static struct client_record cl[N];
@@ -349,7 +355,7 @@ ENGINE_TEST(server, a_burst_of_connections_keeps_every_address_apart)
 	}
 }
 
-ENGINE_TEST(server, a_megabyte_is_echoed_intact)
+ENGINE_TEST_ALL(server, a_megabyte_is_echoed_intact)
 {
 	enum { SIZE = 1 << 20 };
 	static uint8_t out[SIZE], in[SIZE];
@@ -409,7 +415,7 @@ ENGINE_TEST(server, a_connection_reset_before_it_is_handled_still_has_its_addres
 	}
 }
 
-ENGINE_TEST(server, an_idle_connection_is_closed_in_time_and_a_busy_one_is_not)
+ENGINE_TEST_ALL(server, an_idle_connection_is_closed_in_time_and_a_busy_one_is_not)
 {
 	enum { IDLE_MS = 200 };
 	struct client_record busy, idle;
@@ -420,8 +426,8 @@ ENGINE_TEST(server, an_idle_connection_is_closed_in_time_and_a_busy_one_is_not)
 	add_listener(IPPROTO_TCP, AF_INET6, "::", false);
 	fx.cfg.idle_timeout_ms = IDLE_MS;
 	start("echo");
-	fd_busy = connect_to(IPPROTO_TCP, AF_INET, "127.0.0.1", port_of(0), &busy);
-	fd_idle = connect_to(IPPROTO_TCP, AF_INET, "127.0.0.1", port_of(0), &idle);
+	fd_busy = connect_to(IPPROTO_TCP, AF_INET, "198.51.100.2", port_of(0), &busy);
+	fd_idle = connect_to(IPPROTO_TCP, AF_INET, "198.51.100.2", port_of(0), &idle);
 	for (int i = 0; i < 3 * IDLE_MS / 20; i++) {
 		cr_assert(client_exchange(fd_busy, "x", 1, &c, CLIENT_MS, &busy) == 1, "turn %d",
 			  i);
@@ -456,10 +462,10 @@ ENGINE_TEST(server, a_drain_answers_what_the_backlog_holds_and_ends_idle_connect
 					.observe = observe};
 	cr_assert(server_create(&fx.cfg, &fx.server, &err) == 0, "%s", err.what);
 	for (int i = 0; i < N; i++) {
-		fds[i] = connect_to(IPPROTO_TCP, AF_INET, "127.0.0.1", port_of(0), &cl[i]);
+		fds[i] = connect_to(IPPROTO_TCP, AF_INET, "198.51.100.2", port_of(0), &cl[i]);
 		cr_assert(send(fds[i], "ping", 4, 0) == 4);
 	}
-	fd_idle = connect_to(IPPROTO_TCP, AF_INET, "127.0.0.1", port_of(0), &idle);
+	fd_idle = connect_to(IPPROTO_TCP, AF_INET, "198.51.100.2", port_of(0), &idle);
 	server_stop(fx.server); /* before the first accept: everything is in the backlog */
 	begin = now_ms();
 	cr_assert(server_run(fx.server) == 0);
@@ -475,7 +481,7 @@ ENGINE_TEST(server, a_drain_answers_what_the_backlog_holds_and_ends_idle_connect
 	close(fd_idle);
 }
 
-ENGINE_TEST(server, after_a_drain_has_begun_nobody_new_is_accepted)
+ENGINE_TEST_ALL(server, after_a_drain_has_begun_nobody_new_is_accepted)
 {
 	struct client_record cl;
 	struct endpoint peer;
@@ -485,8 +491,8 @@ ENGINE_TEST(server, after_a_drain_has_begun_nobody_new_is_accepted)
 	add_listener(IPPROTO_TCP, AF_INET6, "::", false);
 	fx.cfg.drain_ms = 60000;
 	start("echo");
-	peer = netfix_ep("127.0.0.1", port_of(0));
-	fd = connect_to(IPPROTO_TCP, AF_INET, "127.0.0.1", port_of(0), &cl);
+	peer = netfix_ep("198.51.100.2", port_of(0));
+	fd = connect_to(IPPROTO_TCP, AF_INET, "198.51.100.2", port_of(0), &cl);
 	cr_assert(client_exchange(fd, "x", 1, &c, CLIENT_MS, &cl) == 1);
 	server_stop(fx.server);
 	cr_assert(client_exchange(fd, "y", 1, &c, CLIENT_MS, &cl) == 1, "the busy one goes on");
@@ -504,7 +510,7 @@ ENGINE_TEST(server, after_a_drain_has_begun_nobody_new_is_accepted)
 	cr_assert(fx.rc == 0);
 }
 
-ENGINE_TEST(server, a_second_stop_ends_at_once_and_still_records_the_end)
+ENGINE_TEST_ALL(server, a_second_stop_ends_at_once_and_still_records_the_end)
 {
 	struct client_record cl;
 	uint64_t begin;
@@ -513,7 +519,7 @@ ENGINE_TEST(server, a_second_stop_ends_at_once_and_still_records_the_end)
 
 	add_listener(IPPROTO_TCP, AF_INET6, "::", false);
 	start("echo");
-	fd = connect_to(IPPROTO_TCP, AF_INET, "127.0.0.1", port_of(0), &cl);
+	fd = connect_to(IPPROTO_TCP, AF_INET, "198.51.100.2", port_of(0), &cl);
 	await_records(1);
 	begin = now_ms();
 	server_stop(fx.server);
@@ -563,7 +569,7 @@ ENGINE_TEST(server, without_descriptors_it_pauses_and_loses_nobody)
 		n_hog++;
 	sem_post(&fx.go);
 	for (int i = 0; i < N; i++) {
-		struct endpoint peer = netfix_ep("127.0.0.1", port_of(0));
+		struct endpoint peer = netfix_ep("198.51.100.2", port_of(0));
 
 		cr_assert(client_connect(fds[i], &peer, CLIENT_MS, &cl[i]) == 0);
 		cr_assert(send(fds[i], "x", 1, 0) == 1);
@@ -582,7 +588,7 @@ ENGINE_TEST(server, without_descriptors_it_pauses_and_loses_nobody)
 	cr_assert(fx.cpu_s < 0.1, "%.3f s of processor time: spinning", fx.cpu_s);
 }
 
-ENGINE_TEST(server, at_max_conns_the_rest_waits_in_the_backlog_and_is_served_later)
+ENGINE_TEST_ALL(server, at_max_conns_the_rest_waits_in_the_backlog_and_is_served_later)
 {
 	enum { MAX = 4, N = 40 };
 	static struct client_record cl[N];
@@ -594,7 +600,7 @@ ENGINE_TEST(server, at_max_conns_the_rest_waits_in_the_backlog_and_is_served_lat
 	fx.cfg.max_conns = MAX;
 	start("echo");
 	for (int i = 0; i < N; i++) {
-		fds[i] = connect_to(IPPROTO_TCP, AF_INET, "127.0.0.1", port_of(0), &cl[i]);
+		fds[i] = connect_to(IPPROTO_TCP, AF_INET, "198.51.100.2", port_of(0), &cl[i]);
 		cr_assert(send(fds[i], "x", 1, 0) == 1);
 	}
 	for (int i = 0; i < N; i++) {
@@ -752,7 +758,7 @@ ENGINE_TEST(server, no_kernel_worker_thread_ever_exists)
 	add_listener(IPPROTO_TCP, AF_INET6, "::", false);
 	add_listener(IPPROTO_UDP, AF_INET6, "::", false);
 	start("echo");
-	fd = connect_to(IPPROTO_TCP, AF_INET, "127.0.0.1", port_of(0), &cl);
+	fd = connect_to(IPPROTO_TCP, AF_INET, "198.51.100.2", port_of(0), &cl);
 	cr_assert(client_exchange(fd, "ping", 4, reply, CLIENT_MS, &cl) == 4);
 	dir = opendir("/proc/self/task");
 	while ((d = readdir(dir)) != NULL)
