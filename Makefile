@@ -230,7 +230,9 @@ BENCH_SRC := \
 	tools/bench/arena.c \
 	tools/bench/commands.c \
 	tools/bench/answer.c \
+	tools/bench/session.c \
 	tools/bench/measure.c \
+	tools/bench/idle.c \
 	tools/bench/results.c \
 	tools/bench/environment.c \
 	tools/bench/report_json.c \
@@ -239,6 +241,7 @@ BENCH_SRC := \
 COMMAND_SRC := \
 	tools/bench.c \
 	tools/bench_options.c \
+	tools/bench_idle.c \
 	tools/cli.c \
 	tools/report.c \
 	tools/evidence_file.c \

@@ -172,9 +172,14 @@ static int run(const struct bench_options *o)
 	if (a.one_cpu)
 		fprintf(stderr, "dualwire bench: only one processor: server and load share it, and "
 				"the figures are of both\n");
+	block_signals();
+	if (o->idle) {
+		rc = bench_idle(o, &a);
+		arena_free(&a);
+		return rc;
+	}
 	if (results_init(&r, &o->plan) < 0)
 		return cli_fail("bench", "out of memory");
-	block_signals();
 	rc = measure_all(o, &a, &r);
 	if (rc == 0)
 		rc = report(o, &r, &a);

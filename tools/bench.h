@@ -5,6 +5,8 @@
 
 #include "bench/measure.h"
 
+#include <jansson.h>
+
 enum { BENCH_COMMAND_TEXT = 1024 };
 
 struct bench_options {
@@ -12,6 +14,8 @@ struct bench_options {
 	struct measure_config measure;
 	uint32_t families, works; /* bit masks */
 	double rate;		  /* of our generators, 0: closed loops */
+	bool idle;
+	uint64_t connections; /* of idle, 0: a number that suits the engine */
 	bool json, quiet, strict;
 	const char *save; /* a directory, NULL: none */
 	const char *plot; /* a file, NULL: none */
@@ -22,5 +26,8 @@ struct bench_options {
 
 /* Reads the command line. Returns 0, CLI_DONE, or EXIT_USAGE after a message. */
 int bench_options_read(int argc, char **argv, struct bench_options *o);
+
+/* "dualwire bench idle": each engine in turn. Returns an exit code. */
+int bench_idle(const struct bench_options *o, struct arena *a);
 
 #endif

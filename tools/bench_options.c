@@ -27,15 +27,20 @@ enum {
 	OPT_SAVE,
 	OPT_PLOT,
 	OPT_STRICT,
+	OPT_CONNECTIONS,
 };
 
 static const char HELP[] =
 	"usage: dualwire bench [OPTION]...\n"
+	"       dualwire bench idle [--engines LIST] [--connections N] [-J] [-q]\n"
 	"Measures servers in a laboratory of its own: every engine, family and workload under the "
 	"same load,\n"
 	"in turn and several times, each end on a processor of its own. Needs two processors that "
 	"have\n"
 	"nothing else to do, and no root.\n"
+	"\n"
+	"'idle' measures what connections cost that are only there: memory of the server, new\n"
+	"connections beside them, and whether they still answer.\n"
 	"\n"
 	"      --engines LIST   of epoll-textbook, epoll, uring, bypass; default: all that work\n"
 	"      --families LIST  of ipv4 (an AF_INET server), mapped (IPv4 to an AF_INET6 server),\n"
@@ -57,6 +62,7 @@ static const char HELP[] =
 	"      --kept N         connections of 'kept'; default 2000\n"
 	"      --close HOW      clients end by rst (default) or fin\n"
 	"      --report-peers W our servers ask who connected: on (default) or off\n"
+	"      --connections N  of 'idle'; default 15000, for bypass 1000000\n"
 	"      --save DIR       results.json, results.txt and latency histograms there\n"
 	"      --plot FILE.svg  the rates as a picture; needs gnuplot\n"
 	"      --strict         exit 1 where something spoiled a row\n"
@@ -70,6 +76,7 @@ static const char HELP[] =
 	"  dualwire bench\n"
 	"  dualwire bench --engines uring,epoll --workloads kept --kept 5000\n"
 	"  dualwire bench --engines uring --rate 20000 --workloads accept --families mapped\n"
+	"  dualwire bench idle --engines bypass --connections 1000000\n"
 	"  dualwire bench --workloads accept --peer 'python=python3 my-server.py $PORT'\n";
 
 static bool engine_exists(const char *name, size_t len)
@@ -238,6 +245,8 @@ static int switch_read(struct bench_options *o, int c)
 static int apply(void *options, int c)
 {
 	struct bench_options *o = options;
+	double number = 0;
+	int rc;
 
 	switch (c) {
 	case 'J':
@@ -252,6 +261,10 @@ static int apply(void *options, int c)
 	case OPT_SAVE:
 		o->save = optarg;
 		return 0;
+	case OPT_CONNECTIONS:
+		rc = number_read("--connections", ENGINE_CONNS_MAX / 2, &number);
+		o->connections = (uint64_t)number;
+		return rc;
 	case OPT_PLOT:
 		o->plot = optarg;
 		return 0;
@@ -317,6 +330,7 @@ int bench_options_read(int argc, char **argv, struct bench_options *o)
 		{"report-peers", required_argument, NULL, OPT_PEERS},
 		{"save", required_argument, NULL, OPT_SAVE},
 		{"plot", required_argument, NULL, OPT_PLOT},
+		{"connections", required_argument, NULL, OPT_CONNECTIONS},
 		{"strict", no_argument, NULL, OPT_STRICT},
 		{"json", no_argument, NULL, 'J'},
 		{"quiet", no_argument, NULL, 'q'},
@@ -328,8 +342,14 @@ int bench_options_read(int argc, char **argv, struct bench_options *o)
 
 	if (rc)
 		return rc;
+	if (argv[optind] && strcmp(argv[optind], "idle") == 0) {
+		o->idle = true;
+		optind++;
+	}
 	if (argv[optind])
-		return cli_usage_error("bench", "'%.64s': everything is said by options",
+		return cli_usage_error("bench",
+				       "'%.64s': there is only 'idle', the rest is said by "
+				       "options",
 				       argv[optind]);
 	fill_defaults(o);
 	if (plan_fill(&o->plan, o->families, o->works) < 0)

@@ -87,7 +87,7 @@ static int say_ready(const struct load_options *o)
 	if (write(o->ready_fd, line, sizeof(line) - 1) != (ssize_t)sizeof(line) - 1)
 		return cli_fail("load", "cannot write to --ready-fd %d: %s; open it for writing",
 				o->ready_fd, strerror(errno));
-	if (o->ready_fd > STDERR_FILENO)
+	if (o->ready_fd > STDERR_FILENO && o->hold_s == 0)
 		close(o->ready_fd);
 	return 0;
 }
@@ -171,6 +171,14 @@ static int raw_failure(const struct load_options *o, int rc, const char *what)
 				: "");
 }
 
+static void say_held(const struct run *run, void *arg)
+{
+	const struct load_progress *p = arg;
+
+	if (p->options->ready_fd >= 0)
+		dprintf(p->options->ready_fd, "held %llu\n", (unsigned long long)run->res.held);
+}
+
 static int raw_load(const struct load_options *o)
 {
 	char request[LOAD_REQUEST_MAX];
@@ -182,6 +190,7 @@ static int raw_load(const struct load_options *o)
 				 .plan = o->plan,
 				 .payload = request,
 				 .tick = load_progress_tick,
+				 .held = say_held,
 				 .arg = &progress};
 	const char *what;
 	struct raw *raw;

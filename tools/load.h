@@ -25,7 +25,7 @@ struct load_options {
 	bool has_source;
 	struct sources sources; /* n_addrs 0, port_lo 0: not given */
 	struct load_plan plan;
-	double warmup_s, duration_s, timeout_s;
+	double warmup_s, duration_s, timeout_s, hold_s;
 	int64_t payload, expect; /* -1: the workload's default */
 };
 

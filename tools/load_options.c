@@ -28,6 +28,7 @@ enum {
 	OPT_IN_FLIGHT,
 	OPT_RATE,
 	OPT_CLOSE,
+	OPT_HOLD,
 	OPT_WARMUP,
 	OPT_DURATION,
 	OPT_COUNT,
@@ -74,6 +75,8 @@ static const char help_text[] =
 	"      --count N        connections to measure\n"
 	"      --warmup S       before measuring; default 0\n"
 	"      --timeout S      without progress, of a connection; default 5\n"
+	"      --hold S         raw echo: opens all of --count, holds them in silence for S\n"
+	"                       seconds, asks every second one once, and lets all go\n"
 	"\n"
 	"      --histogram FILE latencies: low, high (microseconds), count, share\n"
 	"      --cpu N          run on this processor\n"
@@ -227,6 +230,8 @@ static int plan_apply(struct load_options *o, int c)
 		return real_parse("--warmup", optarg, 0, SECONDS_MAX, &o->warmup_s);
 	case OPT_DURATION:
 		return real_parse("--duration", optarg, 0.01, SECONDS_MAX, &o->duration_s);
+	case OPT_HOLD:
+		return real_parse("--hold", optarg, 0.001, SECONDS_MAX, &o->hold_s);
 	case OPT_COUNT:
 		return number_parse("--count", optarg, 1, INT64_MAX, &p->count);
 	default:
@@ -352,6 +357,17 @@ static int plan_fill(struct load_options *o)
 					       "are, by --expect-bytes");
 	if (o->mapped && !addr_is_mapped(&o->target.addr))
 		return cli_usage_error("load", "--mapped needs an IPv4 address");
+	if (o->hold_s > 0 &&
+	    (o->generator != LOAD_RAW || p->workload != LOAD_ECHO || !p->count || p->rate > 0 ||
+	     p->count > sources_count(&o->sources) || o->duration_s > 0))
+		return cli_usage_error("load",
+				       "--hold is for --raw --workload echo with --count, as "
+				       "many as there are source addresses and ports at "
+				       "most, without --rate and --duration");
+	if (o->hold_s > 0) {
+		p->in_flight = (uint32_t)p->count;
+		p->hold_ns = (uint64_t)(o->hold_s * 1e9);
+	}
 	p->payload = p->workload == LOAD_ACCEPT ? 0 : o->payload < 0 ? 64 : (uint32_t)o->payload;
 	p->expect = p->workload == LOAD_ACCEPT ? 0
 		    : o->expect < 0	       ? p->payload
@@ -384,6 +400,7 @@ int load_options_read(int argc, char **argv, struct load_options *o)
 		{"requests", required_argument, NULL, OPT_REQUESTS},
 		{"in-flight", required_argument, NULL, OPT_IN_FLIGHT},
 		{"rate", required_argument, NULL, OPT_RATE},
+		{"hold", required_argument, NULL, OPT_HOLD},
 		{"close", required_argument, NULL, OPT_CLOSE},
 		{"warmup", required_argument, NULL, OPT_WARMUP},
 		{"duration", required_argument, NULL, OPT_DURATION},

@@ -113,6 +113,14 @@ static json_t *frames_json(const struct load_options *o, const struct load_frame
 			 (json_int_t)f->dropped);
 }
 
+static json_t *held_json(const struct load_result *r)
+{
+	if (r->held == 0)
+		return json_null();
+	return json_pack("{s:I, s:f}", "connections", (json_int_t)r->held, "opening_s",
+			 (double)r->opening_ns / ns_per_s);
+}
+
 static json_t *result_json(const struct load_options *o, const struct load_result *r)
 {
 	json_t *errors = json_object(), *disliked = json_object();
@@ -124,7 +132,7 @@ static json_t *result_json(const struct load_options *o, const struct load_resul
 		json_object_set_new(disliked, load_dislike_name((enum load_dislike)d),
 				    json_integer((json_int_t)r->disliked[d]));
 	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:o, s:o, "
-			 "s:{s:f, s:f}}",
+			 "s:o, s:{s:f, s:f}}",
 			 "generator", o->generator == LOAD_RAW ? "raw" : "sockets", "workload",
 			 load_workload_name(o->plan.workload), "family", load_family_name(o),
 			 "close", o->plan.close == LOAD_CLOSE_FIN ? "fin" : "rst", "seconds",
@@ -133,8 +141,8 @@ static json_t *result_json(const struct load_options *o, const struct load_resul
 			 "conn_per_s", per_second(r->window_completed, r->window_ns), "req_per_s",
 			 per_second(r->window_requests, r->window_ns), "errors", errors, "disliked",
 			 disliked, "latency_us", latency_json(&r->latency), "frames",
-			 frames_json(o, &r->frames), "cpu", "user_s", (double)r->user_us / us_per_s,
-			 "sys_s", (double)r->sys_us / us_per_s);
+			 frames_json(o, &r->frames), "held", held_json(r), "cpu", "user_s",
+			 (double)r->user_us / us_per_s, "sys_s", (double)r->sys_us / us_per_s);
 }
 
 /* " 3 timeout, 1 reset" for what is not 0. */

@@ -38,7 +38,12 @@ enum {
 	OPT_NO_DAD,
 };
 
-enum { CONNS_MAX = 1 << 20, BACKLOG_MAX = 65535, IDLE_MAX_S = 86400, METRICS_WAIT_MS = 1000 };
+enum {
+	CONNS_MAX = ENGINE_CONNS_MAX,
+	BACKLOG_MAX = 65535,
+	IDLE_MAX_S = 86400,
+	METRICS_WAIT_MS = 1000
+};
 
 static const char help_text[] =
 	"usage: dualwire serve [OPTION]...\n"

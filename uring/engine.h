@@ -83,7 +83,7 @@ struct engine_config {
 
 enum {
 	ENGINE_CONNS_DEFAULT = 16384,
-	ENGINE_CONNS_MAX = 1 << 20,
+	ENGINE_CONNS_MAX = 1 << 24,
 	ENGINE_IDLE_DEFAULT_MS = 30000,
 	ENGINE_DRAIN_IDLE_MS = 200, /* while draining, a stream this long silent is done */
 	ENGINE_LISTENERS_MAX = 64,

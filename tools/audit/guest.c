@@ -360,6 +360,23 @@ const struct guest_state *guest_step(struct guest *g)
 	return &g->state;
 }
 
+pid_t guest_pid(const struct guest *g)
+{
+	char path[64];
+	int pid = 0;
+	FILE *f;
+
+	/* The command is the keeper's first child. */
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", g->keeper, g->keeper);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	fclose(f);
+	return pid;
+}
+
 const char *guest_output(const struct guest *g, size_t *len)
 {
 	*len = g->len;

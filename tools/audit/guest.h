@@ -54,6 +54,9 @@ size_t guest_fds(const struct guest *g, struct pollfd *fds);
 /* Reads all that has arrived, never blocks. */
 const struct guest_state *guest_step(struct guest *g);
 
+/* The command's process id as this process sees it, 0: it has ended. */
+pid_t guest_pid(const struct guest *g);
+
 /* The output kept; ended by a NUL that does not count. Valid until the next guest_step(). */
 const char *guest_output(const struct guest *g, size_t *len);
 

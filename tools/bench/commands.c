@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SOURCES_FIRST = 16, SOURCES = 64, BACKLOG = 4096 };
+/*
+ * 64 Ki places: enough that none is used again while the server remembers it, few enough to stay in
+ * the generator's cache.
+ */
+enum { SOURCES_FIRST = 16, SOURCES = 16, PORT_LO = 1024, PORT_HI = 5119, BACKLOG = 4096 };
 
 static void add(struct command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void add(struct command *cmd, const char *fmt, ...)
@@ -83,6 +87,12 @@ void command_server(struct command *cmd, const struct lab *lab, const struct ben
 	add(cmd, "%d", BACKLOG);
 	add(cmd, "--report-peers");
 	add(cmd, "%s", cfg->report_peers ? "on" : "off");
+	if (cfg->max_conns) {
+		add(cmd, "--max-conns");
+		add(cmd, "%llu", (unsigned long long)cfg->max_conns);
+		add(cmd, "--idle-timeout");
+		add(cmd, "3600");
+	}
 	if (command_server_is_bare(s))
 		add_stack(cmd, &lab->host[LAB_SERVER]);
 }
@@ -110,6 +120,8 @@ static void add_sources(struct command *cmd, enum bench_family f)
 	add(cmd, f == BENCH_NATIVE ? "2001:db8:1::%x" : "198.51.100.%d", SOURCES_FIRST);
 	add(cmd, "--sources");
 	add(cmd, "%d", SOURCES);
+	add(cmd, "--ports");
+	add(cmd, "%d-%d", PORT_LO, PORT_HI);
 }
 
 static void add_shape(struct command *cmd, const struct bench_cell *c,
@@ -166,4 +178,40 @@ void command_load(struct command *cmd, const struct lab *lab, const struct bench
 	}
 	add(cmd, "%s", host);
 	add(cmd, "%d", BENCH_PORT);
+}
+
+void command_hold(struct command *cmd, const struct lab *lab, uint64_t connections, int first,
+		  int ports, int seconds)
+{
+	struct endpoint target = command_target(lab, BENCH_MAPPED);
+	char host[ADDR_STRLEN];
+
+	*cmd = (struct command){0};
+	add(cmd, "/proc/self/exe");
+	add(cmd, "load");
+	add(cmd, "-J");
+	add(cmd, "-q");
+	add(cmd, "--i-own-this-network");
+	add(cmd, "--raw");
+	add(cmd, "-i");
+	add(cmd, "va");
+	add(cmd, "--source");
+	add(cmd, "198.51.100.%d", first);
+	add(cmd, "--sources");
+	add(cmd, "%llu",
+	    (unsigned long long)(connections + (unsigned int)ports - 1) / (unsigned int)ports);
+	add(cmd, "--ports");
+	add(cmd, "%d-%d", 65536 - ports, 65535);
+	add(cmd, "--workload");
+	add(cmd, "echo");
+	add(cmd, "--count");
+	add(cmd, "%llu", (unsigned long long)connections);
+	add(cmd, "--hold");
+	add(cmd, "%d", seconds);
+	add(cmd, "--timeout");
+	add(cmd, "30");
+	add(cmd, "--ready-fd");
+	add(cmd, "2");
+	add(cmd, "%s", addr_print(&target.addr, ADDR_FORM_INET, host));
+	add(cmd, "%d", target.port);
 }

@@ -29,6 +29,13 @@ void command_load(struct command *cmd, const struct lab *lab, const struct bench
 		  const struct bench_cell *c, const struct measure_config *cfg,
 		  const struct command_run *run);
 
+/*
+ * A generator that opens @connections from 198.51.100.@first on, @ports of each address, holds them
+ * for @seconds, and says "held" when they are open.
+ */
+void command_hold(struct command *cmd, const struct lab *lab, uint64_t connections, int first,
+		  int ports, int seconds);
+
 /* Where the clients of that family find the server. */
 struct endpoint command_target(const struct lab *lab, enum bench_family f);
 

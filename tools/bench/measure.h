@@ -13,6 +13,7 @@ struct measure_config {
 	double seconds, warmup_s;
 	uint32_t in_flight;	/* connections at a time, of accept, echo and http */
 	uint32_t kept;		/* connections of BENCH_KEPT */
+	uint64_t max_conns;	/* our servers take that many, 0: their default */
 	bool close_fin;		/* clients end in order instead of by RST */
 	bool report_peers;	/* our servers ask who connected */
 	const char *histograms; /* a directory for latencies of open loops, NULL: none */

@@ -146,6 +146,11 @@ static struct exchange_step syn_sent_input(struct exchange *x, const struct exch
 	x->rcv_nxt = seg->seq + 1;
 	x->state = EXCHANGE_OPEN;
 	progress(x, rules, now);
+	if (rules->hold) {
+		x->state = EXCHANGE_HELD;
+		x->due_ns = UINT64_MAX;
+		return acknowledge(x, isn);
+	}
 	return rules->requests ? send_request(x, rules, isn) : acknowledge(x, isn);
 }
 
@@ -170,6 +175,9 @@ static struct exchange_step last_again(const struct exchange *x, const struct ex
 		break;
 	case EXCHANGE_CLOSING:
 		step = send_at(SEGMENT_FIN, snd_nxt(x, isn) - 1, x->rcv_nxt);
+		break;
+	case EXCHANGE_HELD:
+		step = acknowledge(x, isn);
 		break;
 	default:
 		step = rules->requests
@@ -234,6 +242,15 @@ static struct exchange_step open_input(struct exchange *x, const struct exchange
 	return seg->len > 0 ? acknowledge(x, isn) : NOTHING;
 }
 
+/* Nobody has spoken yet, so the server has nothing to say. */
+static struct exchange_step held_input(struct exchange *x, uint32_t isn,
+				       const struct exchange_segment *seg)
+{
+	if (seg->len > 0)
+		return abort_with(x, isn, LOAD_ERR_ANSWER);
+	return x->fin_seen ? abort_with(x, isn, LOAD_ERR_EARLY) : NOTHING;
+}
+
 static struct exchange_step reset_input(struct exchange *x, const struct exchange_segment *seg)
 {
 	if (seg->seq != x->rcv_nxt)
@@ -262,13 +279,33 @@ struct exchange_step exchange_input(struct exchange *x, const struct exchange_ru
 	if (seg->seq != x->rcv_nxt)
 		return dislike(acknowledge(x, isn),
 			       (int32_t)(seg->seq - x->rcv_nxt) < 0 ? LOAD_REPEATED : LOAD_BAD_SEQ);
-	if (advance > 0 || seg->ack == snd_nxt(x, isn))
+	if (x->state != EXCHANGE_HELD && (advance > 0 || seg->ack == snd_nxt(x, isn)))
 		progress(x, rules, now);
 	x->rcv_nxt += advance;
 	x->fin_seen |= !!(seg->flags & TCP_FIN);
 	if (x->state == EXCHANGE_CLOSING)
 		return closing_input(x, isn, seg);
+	if (x->state == EXCHANGE_HELD)
+		return held_input(x, isn, seg);
 	return open_input(x, rules, isn, seg, now);
+}
+
+struct exchange_step exchange_speak(struct exchange *x, const struct exchange_rules *rules,
+				    uint32_t isn, uint64_t now)
+{
+	assert(x->state == EXCHANGE_HELD && rules->requests);
+	x->state = EXCHANGE_OPEN;
+	x->since_ns = now;
+	progress(x, rules, now);
+	return send_request(x, rules, isn);
+}
+
+struct exchange_step exchange_let_go(struct exchange *x, const struct exchange_rules *rules,
+				     uint32_t isn, uint64_t now)
+{
+	assert(x->state == EXCHANGE_HELD);
+	progress(x, rules, now);
+	return close_now(x, rules, isn);
 }
 
 struct exchange_step exchange_timer(struct exchange *x, const struct exchange_rules *rules,

@@ -22,6 +22,7 @@
 enum exchange_state {
 	EXCHANGE_FREE,
 	EXCHANGE_SYN_SENT,
+	EXCHANGE_HELD,	  /* established, and silent until exchange_speak() or exchange_let_go() */
 	EXCHANGE_OPEN,	  /* an answer, or the server's close, is awaited */
 	EXCHANGE_CLOSING, /* our FIN is sent; its acknowledgement or the server's FIN is missing */
 };
@@ -44,6 +45,7 @@ struct exchange_rules {
 	bool requests; /* else the server closes at once */
 	bool endless;  /* requests go on until stopping */
 	bool stopping; /* no further request */
+	bool hold;     /* an established connection is held first */
 	uint32_t payload, expect;
 	uint32_t count; /* requests on a connection, unless endless */
 	enum load_close close;
@@ -83,6 +85,12 @@ struct exchange_step exchange_begin(struct exchange *x, const struct exchange_ru
 /* A segment for this place came. */
 struct exchange_step exchange_input(struct exchange *x, const struct exchange_rules *rules,
 				    uint32_t isn, const struct exchange_segment *seg, uint64_t now);
+
+/* Of a held connection: sends its first request, or ends it. */
+struct exchange_step exchange_speak(struct exchange *x, const struct exchange_rules *rules,
+				    uint32_t isn, uint64_t now);
+struct exchange_step exchange_let_go(struct exchange *x, const struct exchange_rules *rules,
+				     uint32_t isn, uint64_t now);
 
 /* Called when due_ns has come: sends again, or gives up. */
 struct exchange_step exchange_timer(struct exchange *x, const struct exchange_rules *rules,

@@ -22,24 +22,44 @@
  * due, and sends all of it with one system call. When nothing comes it spins for SPIN_NS and then
  * sleeps.
  *
- * Retransmission timers: a sweep over the places, a slice at a time, goes round once in SWEEP_MS.
+ * Retransmission timers: a sweep over the places, a slice of at most SLICE_MAX each millisecond, goes
+ * round once in SWEEP_MS, over millions of places more slowly.
  *
- * Invariant: run.in_flight is the number of places that are not EXCHANGE_FREE.
+ * Invariant: run.in_flight is the number of places that are not EXCHANGE_FREE, opening of those
+ * that are EXCHANGE_SYN_SENT.
  */
 enum {
 	SPIN_NS = 50000,
 	SWEEP_MS = 50,
+	SLICE_MAX = 8192,
 	RETRANSMIT_MS = 1000, /* RFC 6298 2.1 */
+	/*
+	 * Closed loop: connections that wait for their SYN-ACK at a time. The kernel queues at most
+	 * netdev_max_backlog frames (1000) for a processor; thousands of SYNs at once are lost.
+	 */
+	OPENING_MAX = 256,
+};
+
+/* Connections that are opened, held, asked, let go: see load_plan.hold_ns. */
+enum hold_stage { HOLD_NONE, HOLD_OPENING, HOLD_SILENT, HOLD_ASKING, HOLD_LETTING_GO };
+
+struct hold {
+	enum hold_stage stage;
+	uint32_t place;	   /* the next to be asked or let go */
+	uint64_t until_ns; /* of the silence */
+	uint64_t asked;
 };
 
 struct raw {
 	struct raw_config cfg;
+	struct hold hold;
 	struct rawio *io;
 	struct run run;
 	struct exchange_rules rules;
 	struct template_set templates;
 	struct exchange *places;
 	uint32_t n_places;
+	uint32_t opening;
 	uint32_t cursor;   /* where to look for a free place */
 	uint32_t sweep;	   /* place the timers are at */
 	uint64_t sweep_ns; /* when the next slice is due */
@@ -129,6 +149,7 @@ static int take_segment(struct raw *raw, const struct ring_frame *f, const struc
 				       .flags = info->tcp_flags};
 	struct exchange_step step;
 	struct exchange *x;
+	bool opening;
 	uint32_t isn;
 
 	if (place < 0 || info->sport != target->port || !addr_eq(&info->src, &target->addr)) {
@@ -138,7 +159,9 @@ static int take_segment(struct raw *raw, const struct ring_frame *f, const struc
 	x = &raw->places[place];
 	isn = isn_of(raw, (uint32_t)place);
 	seg.content_ok = content_ok(raw, x, f, info);
+	opening = x->state == EXCHANGE_SYN_SENT;
 	step = exchange_input(x, &raw->rules, isn, &seg, raw->now);
+	raw->opening -= opening && x->state != EXCHANGE_SYN_SENT;
 	return perform(raw, (uint32_t)place, &step);
 }
 
@@ -229,6 +252,8 @@ static int start_due(struct raw *raw)
 	int n, rc;
 
 	for (n = 0; n < RAWIO_BATCH; n++) {
+		if (raw->opening >= OPENING_MAX && raw->cfg.plan.rate == 0)
+			break;
 		place = free_place(raw);
 		if (place < 0 || !run_start(&raw->run, raw->now, &since))
 			break;
@@ -236,11 +261,91 @@ static int start_due(struct raw *raw)
 		x->gen++;
 		step = exchange_begin(x, &raw->rules, isn_of(raw, (uint32_t)place), raw->now,
 				      since);
+		raw->opening++;
 		rc = perform(raw, (uint32_t)place, &step);
 		if (rc < 0)
 			return rc;
 	}
 	return n;
+}
+
+/* Every second of the held is asked, few at a time. Returns the number, or -errno. */
+static int ask_held(struct raw *raw)
+{
+	int n = 0, rc = 0;
+
+	for (; n < RAWIO_BATCH && raw->hold.place < raw->n_places; raw->hold.place += 2) {
+		struct exchange *x = &raw->places[raw->hold.place];
+		struct exchange_step step;
+
+		if (x->state != EXCHANGE_HELD)
+			continue;
+		if (raw->hold.asked - raw->run.res.requests >= OPENING_MAX)
+			return n;
+		step = exchange_speak(x, &raw->rules, isn_of(raw, raw->hold.place), raw->now);
+		rc = perform(raw, raw->hold.place, &step);
+		if (rc < 0)
+			return rc;
+		raw->hold.asked++;
+		n++;
+	}
+	return n;
+}
+
+static int let_go_held(struct raw *raw)
+{
+	int n = 0, rc = 0;
+
+	for (; n < RAWIO_BATCH && raw->hold.place < raw->n_places; raw->hold.place++) {
+		struct exchange *x = &raw->places[raw->hold.place];
+		struct exchange_step step;
+
+		if (x->state != EXCHANGE_HELD)
+			continue;
+		step = exchange_let_go(x, &raw->rules, isn_of(raw, raw->hold.place), raw->now);
+		rc = perform(raw, raw->hold.place, &step);
+		if (rc < 0)
+			return rc;
+		n++;
+	}
+	return n;
+}
+
+static void hold_begin_silence(struct raw *raw)
+{
+	raw->hold.stage = HOLD_SILENT;
+	raw->hold.until_ns = raw->now + raw->cfg.plan.hold_ns;
+	raw->run.res.held = raw->run.in_flight;
+	raw->run.res.opening_ns = raw->now - raw->run.measure_ns;
+	if (raw->cfg.held)
+		raw->cfg.held(&raw->run, raw->cfg.arg);
+}
+
+/* Moves held connections on. Returns the number of segments that caused, or -errno. */
+static int hold_step(struct raw *raw)
+{
+	struct hold *h = &raw->hold;
+	int n = 0;
+
+	if (h->stage == HOLD_NONE)
+		return 0;
+	if (raw->run.phase >= RUN_DRAIN && h->stage < HOLD_LETTING_GO) {
+		h->stage = HOLD_LETTING_GO;
+		h->place = 0;
+	}
+	if (h->stage == HOLD_OPENING && raw->run.res.started >= raw->cfg.plan.count &&
+	    raw->opening == 0)
+		hold_begin_silence(raw);
+	if (h->stage == HOLD_SILENT && raw->now >= h->until_ns)
+		h->stage = HOLD_ASKING;
+	if (h->stage == HOLD_ASKING) {
+		n = ask_held(raw);
+		if (h->place < raw->n_places)
+			return n;
+		h->stage = HOLD_LETTING_GO;
+		h->place = 0;
+	}
+	return h->stage == HOLD_LETTING_GO ? let_go_held(raw) : n;
 }
 
 /* The next slice of places; those whose time is over send again or give up. */
@@ -249,8 +354,11 @@ static int sweep_timers(struct raw *raw)
 	uint32_t slice = raw->n_places / SWEEP_MS + 1;
 	struct exchange_step step;
 	struct exchange *x;
+	bool opening;
 	int rc;
 
+	if (slice > SLICE_MAX)
+		slice = SLICE_MAX;
 	if (raw->now < raw->sweep_ns)
 		return 0;
 	raw->sweep_ns = raw->now + NS_PER_MS;
@@ -259,7 +367,9 @@ static int sweep_timers(struct raw *raw)
 		x = &raw->places[raw->sweep];
 		if (x->state == EXCHANGE_FREE || raw->now < x->due_ns)
 			continue;
+		opening = x->state == EXCHANGE_SYN_SENT;
 		step = exchange_timer(x, &raw->rules, isn_of(raw, raw->sweep), raw->now);
+		raw->opening -= opening && x->state != EXCHANGE_SYN_SENT;
 		rc = perform(raw, raw->sweep, &step);
 		if (rc < 0)
 			return rc;
@@ -312,7 +422,7 @@ static void tick(struct raw *raw)
 /* One turn of the loop. Returns whether there was something to do, or -errno. */
 static int turn(struct raw *raw)
 {
-	int taken, started, rc;
+	int taken, started, held, rc;
 
 	raw->now = clock_ns(CLOCK_MONOTONIC);
 	taken = take_frames(raw);
@@ -321,10 +431,13 @@ static int turn(struct raw *raw)
 	started = start_due(raw);
 	if (started < 0)
 		return started;
+	held = hold_step(raw);
+	if (held < 0)
+		return held;
 	rc = sweep_timers(raw);
 	if (rc == 0)
 		rc = rawio_flush(raw->io);
-	return rc < 0 ? rc : taken + started > 0;
+	return rc < 0 ? rc : taken + started + held > 0;
 }
 
 int raw_run(struct raw *raw)
@@ -475,9 +588,11 @@ int raw_open(const struct raw_config *cfg, struct raw **out, const char **what)
 		.expect = cfg->plan.expect,
 		.count = cfg->plan.requests,
 		.close = cfg->plan.close,
+		.hold = cfg->plan.hold_ns > 0,
 		.timeout_ns = cfg->plan.timeout_ns,
 		.retransmit_ns = (uint64_t)RETRANSMIT_MS * NS_PER_MS,
 	};
+	raw->hold.stage = raw->rules.hold ? HOLD_OPENING : HOLD_NONE;
 	raw->n_places = sources_count(&cfg->sources);
 	rc = -ENOMEM;
 	raw->places = calloc(raw->n_places, sizeof(*raw->places));

@@ -23,6 +23,8 @@ struct raw_config {
 	 * is allowed.
 	 */
 	int (*tick)(const struct run *run, void *arg);
+	/* With plan.hold_ns: called when all connections are open. NULL is allowed. */
+	void (*held)(const struct run *run, void *arg);
 	void *arg;
 };
 

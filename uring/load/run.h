@@ -67,6 +67,11 @@ struct load_plan {
 	uint64_t warmup_ns;   /* not measured */
 	uint64_t duration_ns; /* measured; 0: until @count */
 	uint64_t timeout_ns;  /* without progress, of one connection */
+	/*
+	 * Raw frames, with count and requests: all of @count are opened and then held in silence
+	 * for so long; half of them are asked once, and all are let go. 0: no.
+	 */
+	uint64_t hold_ns;
 };
 
 struct load_frames {
@@ -84,8 +89,9 @@ struct load_result {
 	struct load_frames frames;
 	/* Of the measured phase alone: for rates. */
 	uint64_t window_ns, window_completed, window_requests;
-	uint64_t user_us, sys_us; /* of the generator's thread */
-	struct histogram latency; /* nanoseconds */
+	uint64_t user_us, sys_us;  /* of the generator's thread */
+	uint64_t held, opening_ns; /* connections held, and the time it took to open them */
+	struct histogram latency;  /* nanoseconds */
 };
 
 enum run_phase { RUN_WARMUP, RUN_MEASURE, RUN_DRAIN, RUN_OVER };

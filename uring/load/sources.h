@@ -12,7 +12,7 @@
  *
  * Limits: SOURCES_ADDRS_MAX addresses, and SOURCES_MAX places in all.
  */
-enum { SOURCES_ADDRS_MAX = 65536, SOURCES_MAX = 1 << 22 };
+enum { SOURCES_ADDRS_MAX = 65536, SOURCES_MAX = 1 << 24 };
 
 struct sources {
 	struct addr first;
