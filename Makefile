@@ -313,7 +313,8 @@ LAB_TESTS := \
 	audit audit_peers \
 	load load_cli \
 	faults serve soak \
-	doctor_here
+	doctor_here \
+	bench_cli
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
 SOAK_TESTS := \
 	lab/test_audit \

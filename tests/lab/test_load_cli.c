@@ -95,7 +95,12 @@ Test(load_cli, what_makes_no_sense_is_refused_in_one_line)
 		{"--raw -i va --source 198.51.100.9 --mapped 198.51.100.2 7000", "for sockets"},
 		{"--raw -i va --source 198.51.100.9 --workload http 198.51.100.2 7000",
 		 "--expect-bytes"},
-		{"--raw -i va --source 198.51.100.9 --sources 100 198.51.100.2 7000", "4194304"},
+		{"--raw -i va --source 198.51.100.9 --sources 300 198.51.100.2 7000", "16777216"},
+		{"--hold 1 127.0.0.1 7000", "--hold is for --raw"},
+		{"--raw -i va --source 198.51.100.9 --ports 1-9 --workload echo --count 10 --hold "
+		 "1 "
+		 "198.51.100.2 7000",
+		 "as many as there are source addresses and ports"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

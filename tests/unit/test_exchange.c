@@ -325,3 +325,46 @@ Test(exchange, isn_moves_on)
 		cr_assert(next - isn > bytes && next - isn < UINT32_MAX / 2);
 	}
 }
+
+Test(exchange, held_in_silence_then_asked_or_let_go)
+{
+	struct exchange_rules r = requests(1, LOAD_CLOSE_RST);
+	struct exchange_step s;
+	struct exchange x = {0}, y;
+
+	r.hold = true;
+	exchange_begin(&x, &r, ISN, 100, 50);
+	s = feed(&x, &r, TCP_SYN | TCP_ACK, PEER, ISN + 1, 0, 200);
+	expect(s, SEGMENT_ACK, ISN + 1, PEER + 1);
+	expect_nothing_else(s);
+	cr_assert(x.state == EXCHANGE_HELD && x.due_ns == UINT64_MAX, "no timer runs");
+	/* The acknowledgement was lost: the SYN-ACK comes again. */
+	s = feed(&x, &r, TCP_SYN | TCP_ACK, PEER, ISN + 1, 0, 300);
+	expect(s, SEGMENT_ACK, ISN + 1, PEER + 1);
+	y = x;
+
+	s = exchange_speak(&x, &r, ISN, 60 * second);
+	expect(s, SEGMENT_DATA, ISN + 1, PEER + 1);
+	s = feed(&x, &r, TCP_ACK, PEER + 1, ISN + 1 + PAYLOAD, EXPECT, 61 * second);
+	cr_assert(s.answered && s.since_ns == 60 * second && s.completed);
+
+	s = exchange_let_go(&y, &r, ISN, 60 * second);
+	expect(s, SEGMENT_RST, ISN + 1, PEER + 1);
+	cr_assert(s.completed && !s.answered && y.state == EXCHANGE_FREE);
+}
+
+Test(exchange, a_server_that_does_not_wait_while_held)
+{
+	struct exchange_rules r = requests(1, LOAD_CLOSE_RST);
+	struct exchange_step s;
+	struct exchange x = {0}, y;
+
+	r.hold = true;
+	exchange_begin(&x, &r, ISN, 100, 50);
+	feed(&x, &r, TCP_SYN | TCP_ACK, PEER, ISN + 1, 0, 200);
+	y = x;
+	s = feed(&x, &r, TCP_ACK | TCP_FIN, PEER + 1, ISN + 1, 0, 300);
+	cr_assert(s.error == LOAD_ERR_EARLY && x.state == EXCHANGE_FREE);
+	s = feed(&y, &r, TCP_ACK, PEER + 1, ISN + 1, 5, 300);
+	cr_assert(s.error == LOAD_ERR_ANSWER && y.state == EXCHANGE_FREE);
+}

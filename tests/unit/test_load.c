@@ -190,9 +190,9 @@ Test(sources, limits)
 	s.n_addrs = 0;
 	cr_assert(sources_check(&s) == -ERANGE);
 	s.n_addrs = SOURCES_ADDRS_MAX;
-	s.port_hi = 64;
+	s.port_hi = SOURCES_MAX / SOURCES_ADDRS_MAX;
 	cr_assert(sources_check(&s) == 0);
-	s.port_hi = 65;
+	s.port_hi = SOURCES_MAX / SOURCES_ADDRS_MAX + 1;
 	cr_assert(sources_check(&s) == -ERANGE);
 	s.first = address("255.255.255.255");
 	s.n_addrs = 2;

@@ -53,6 +53,8 @@ static void add_stack(struct command *cmd, const struct lab_host *host)
 {
 	char text[ADDR_STRLEN];
 
+	/* Nobody else is in the lab; asking takes seconds (RFC 5227 2.1). */
+	add(cmd, "--no-dad");
 	add(cmd, "-i");
 	add(cmd, "%s", host->ifname);
 	add(cmd, "--address");

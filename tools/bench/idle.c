@@ -19,9 +19,8 @@
 enum {
 	HOLD_FIRST = 80,
 	HOLD_PORTS = 65535 - 1024 + 1,
-	HOLD_S = 8,
+	HOLD_SPARE_S = 2, /* longer than the other load takes */
 	OPEN_S = 300, /* at most to open them all */
-	LOAD_S = 1,
 	TICK_MS = 50,
 };
 
@@ -50,7 +49,7 @@ static int rate(struct session *s, double *out)
 	const char *text;
 	size_t len;
 	json_t *r;
-	int ret = session_load(s, LOAD_S, true, &g);
+	int ret = session_load(s, s->cfg->seconds, true, &g);
 
 	if (ret == 0) {
 		text = guest_output(g, &len);
@@ -103,11 +102,12 @@ static int read_result(const struct session *s, struct guest *g, struct idle_res
 
 static int hold_and_measure(struct session *s, struct idle_result *out)
 {
+	int hold_s = (int)s->cfg->seconds + HOLD_SPARE_S;
 	struct command cmd;
 	struct guest *g;
 	int ret;
 
-	command_hold(&cmd, s->lab, out->asked_for, HOLD_FIRST, HOLD_PORTS, HOLD_S);
+	command_hold(&cmd, s->lab, out->asked_for, HOLD_FIRST, HOLD_PORTS, hold_s);
 	ret = session_spawn(s->arena->client_cpu, s->lab->host[LAB_CLIENT].netns_fd, &cmd, &g);
 	if (ret < 0)
 		return session_fail(s, ret, "dualwire load", strerror(-ret), NULL);
@@ -116,7 +116,7 @@ static int hold_and_measure(struct session *s, struct idle_result *out)
 	if (ret == 0)
 		ret = rate(s, &out->rate_beside);
 	if (ret == 0)
-		ret = session_finish(s, "dualwire load", HOLD_S + OPEN_S, g);
+		ret = session_finish(s, "dualwire load", hold_s + OPEN_S, g);
 	if (ret == 0)
 		ret = read_result(s, g, out);
 	guest_free(g);
