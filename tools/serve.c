@@ -340,7 +340,7 @@ static int bind_resolve(const struct options *o, struct listen_spec *spec)
 
 /* What is served, and by whom it was opened. */
 struct service {
-	const struct options *options;
+	struct options *options;
 	struct activated listeners[SERVER_LISTENERS_MAX];
 	int n;
 	struct workers *workers;
@@ -436,7 +436,7 @@ static void wait_for_end(struct service *sv)
 			timeout_ms = metrics_http_timeout_ms(sv->metrics,
 							     clock_ns(CLOCK_MONOTONIC) / NS_PER_MS);
 		}
-		if (poll(fds, (nfds_t)(OTHERS + n), timeout_ms) < 0)
+		if (poll(fds, OTHERS + (nfds_t)n, timeout_ms) < 0)
 			continue;
 		if (fds[SIGNALS].revents & POLLIN)
 			signals_take(sv);
@@ -521,7 +521,7 @@ static int workers_open(struct service *sv)
 				    .no_addresses = o->no_addresses,
 				    .no_multishot = o->no_multishot,
 				    .observe = o->quiet ? NULL : observe,
-				    .observe_arg = (void *)(uintptr_t)o};
+				    .observe_arg = sv->options};
 	struct engine_link link;
 	struct server_error err;
 	int rc;
