@@ -308,6 +308,8 @@ int cmd_lab(int argc, char **argv)
 		return rc;
 	if (o.show)
 		show_cases(&ch);
+	else if (o.list && o.json)
+		rc = choice_list_json(&ch);
 	else if (o.list)
 		choice_list(&ch, stdout);
 	else

@@ -71,13 +71,14 @@ static int mark_all(const struct choice *ch, char **patterns, bool own, bool *ch
 static int choose(struct choice *ch, char **patterns, bool own)
 {
 	bool *chosen = calloc(ch->all.n + 1, sizeof(*chosen));
-	int rc = 0;
+	int rc;
 
 	ch->cases = calloc(ch->all.n + 1, sizeof(const struct lab_case *));
-	if (!chosen || !ch->cases)
-		rc = no_memory();
-	if (rc == 0)
-		rc = mark_all(ch, patterns, own, chosen);
+	if (!chosen || !ch->cases) {
+		free(chosen);
+		return no_memory();
+	}
+	rc = mark_all(ch, patterns, own, chosen);
 	for (size_t i = 0; rc == 0 && i < ch->all.n; i++)
 		if (chosen[i])
 			ch->cases[ch->n++] = &ch->all.list[i];
@@ -137,4 +138,21 @@ void choice_list(const struct choice *ch, FILE *out)
 						? " (contradicted, and should be)"
 						: "");
 	}
+}
+
+int choice_list_json(const struct choice *ch)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ch->n; i++) {
+		const struct lab_case *c = ch->cases[i];
+
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s?,s:s,s:s}", "name",
+						      c->name, "group", c->group, "title", c->title,
+						      "source", c->source, "by_hand", c->by_hand,
+						      "expected",
+						      c->judged ? verdict_name(c->expected) : NULL,
+						      "file", c->file, "text", c->text));
+	}
+	return cli_print_json(json_pack("{s:o}", "cases", list));
 }

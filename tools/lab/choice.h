@@ -22,7 +22,9 @@ struct choice {
 int choice_make(const char *const *files, size_t n_files, char **patterns, struct choice *ch);
 void choice_free(struct choice *ch);
 
-/* The cases, a line each, by group. */
+/* The cases, a line each, by group; or as one JSON document on stdout: returns 0 or an exit code.
+ */
 void choice_list(const struct choice *ch, FILE *out);
+int choice_list_json(const struct choice *ch);
 
 #endif

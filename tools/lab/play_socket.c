@@ -82,7 +82,7 @@ static int set_blocking(int fd, bool on)
 static void take_outcome(struct play_socket *s, const void *sa, socklen_t len)
 {
 	if (s->half_done && set_blocking(s->fd, false) == 0)
-		connect(s->fd, sa, len);
+		(void)connect(s->fd, sa, len);
 	s->half_done = false;
 }
 
@@ -256,7 +256,7 @@ int play_accept(struct play *p, const struct step *st, struct outcome *out)
 int play_talk(struct play *p, const struct step *st, struct outcome *out)
 {
 	struct play_socket *s = socket_of(p, st);
-	char reply[sizeof(MESSAGE)];
+	char reply[sizeof(MESSAGE)] = "";
 	struct client_record rec = {.proto = s->proto};
 	int rc = set_blocking(s->fd, true);
 

@@ -29,10 +29,11 @@ bool program_find(const char *name, char path[PROGRAM_PATH])
 }
 
 /* Between fork and exec: only calls that are safe there. */
-static void become(int netns_fd, const char *const *argv, int in, int out)
+static void become(int netns_fd, const char *const *argv, int in, int out, pid_t parent)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (setns(netns_fd, CLONE_NEWNET) < 0 || dup2(in, STDIN_FILENO) < 0 ||
+	/* Who was orphaned before it asked to be told will not be told. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
+	    setns(netns_fd, CLONE_NEWNET) < 0 || dup2(in, STDIN_FILENO) < 0 ||
 	    dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
 		_exit(NOT_RUN);
 	execv(argv[0], (char *const *)argv);
@@ -41,12 +42,12 @@ static void become(int netns_fd, const char *const *argv, int in, int out)
 
 static pid_t spawn(int netns_fd, const char *const *argv, int in, int out)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		become(netns_fd, argv, in, out);
+		become(netns_fd, argv, in, out, parent);
 	return pid;
 }
 

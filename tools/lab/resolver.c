@@ -93,12 +93,14 @@ static void ask_reverse(const struct resolver_question *q, struct resolver_answe
 }
 
 static void child(int netns_fd, const struct resolver_files *files,
-		  const struct resolver_question *q, int pipe_fd)
+		  const struct resolver_question *q, int pipe_fd, pid_t parent)
 {
 	struct report r = {0};
 	ssize_t n;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Who was orphaned before it asked to be told will not be told. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+		_exit(1);
 	r.setup = put_files(files);
 	if (r.setup == 0 && setns(netns_fd, CLONE_NEWNET) < 0)
 		r.setup = -errno;
@@ -126,12 +128,13 @@ static int receive(int fd, unsigned int ms, struct report *r)
 int resolver_ask(int netns_fd, const struct resolver_files *files,
 		 const struct resolver_question *q, unsigned int ms, struct resolver_answer *out)
 {
-	struct report r;
+	struct report r = {0};
 	int fd[2], rc;
-	pid_t pid;
+	pid_t pid, parent;
 
 	if (pipe2(fd, O_CLOEXEC) < 0)
 		return -errno;
+	parent = getpid();
 	pid = fork();
 	if (pid < 0) {
 		rc = -errno;
@@ -140,7 +143,7 @@ int resolver_ask(int netns_fd, const struct resolver_files *files,
 		return rc;
 	}
 	if (pid == 0)
-		child(netns_fd, files, q, fd[1]);
+		child(netns_fd, files, q, fd[1], parent);
 	close(fd[1]);
 	rc = receive(fd[0], ms, &r);
 	close(fd[0]);

@@ -300,11 +300,13 @@ static int parse_item(struct words *ws, bool absent, struct step_item *it)
 	const char *w = words_take(ws);
 
 	it->item = w ? message_item_find(w) : NULL;
-	if (!it->item)
-		return words_complain(ws,
-				      "'%.40s' is no control message that is known here; "
-				      "dualwire-cases(5) lists them",
-				      w ? w : "");
+	if (!it->item) {
+		words_complain(ws,
+			       "'%.40s' is no control message that is known here; "
+			       "dualwire-cases(5) lists them",
+			       w ? w : "");
+		return -EINVAL;
+	}
 	if (absent)
 		return 0;
 	return words_value(ws, "value for the control message", &it->value);
@@ -347,7 +349,7 @@ static int parse_send(struct words *ws, struct socket_names *names, struct step 
 {
 	(void)names;
 	st->size = DEFAULT_SIZE;
-	for (const char *w; (w = words_peek(ws));) {
+	while (words_peek(ws)) {
 		if (words_accept(ws, "to")) {
 			st->target = TARGET_SENDER;
 			if (words_accept(ws, "sender"))

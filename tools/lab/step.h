@@ -83,9 +83,8 @@ struct step_frame {
 
 enum step_flag {
 	STEP_NOWAIT = 1 << 0,  /* connect: do not wait for the outcome */
-	STEP_SAME = 1 << 1,    /* checksum: compare with a second pair */
-	STEP_RESULT = 1 << 2,  /* "->" was written */
-	STEP_PAYLOAD = 1 << 3, /* how much, or what, was written */
+	STEP_RESULT = 1 << 1,  /* "->" was written */
+	STEP_PAYLOAD = 1 << 2, /* how much, or what, was written */
 };
 
 struct step {

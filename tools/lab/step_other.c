@@ -192,7 +192,7 @@ int step_args_checksum(struct words *ws, struct socket_names *names, struct step
 	struct case_addr *a[4] = {&st->addr, &st->pair[0], &st->pair[1], &st->pair[2]};
 
 	(void)names;
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		st->v6[i] = words_accept(ws, "ipv6");
 		if ((!st->v6[i] && !words_accept(ws, "ipv4")) ||
 		    words_addr(ws, "address", a[2 * i]) < 0 ||
