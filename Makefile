@@ -302,7 +302,7 @@ UNIT_TESTS := \
 	histogram exchange load http_answer \
 	audit_judges \
 	bench \
-	case_value case_file
+	case_value case_file mib
 LAB_TESTS := \
 	confirmed sabotage drain \
 	socket_api \

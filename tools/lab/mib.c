@@ -36,13 +36,14 @@ int mib_read(int netns_fd, struct mib *m)
 		[NETSTAT] = "/proc/thread-self/net/netstat",
 		[SNMP6] = "/proc/thread-self/net/snmp6",
 	};
-	int back, rc = netns_enter(netns_fd, &back);
+	int back = -1, rc = netns_fd < 0 ? 0 : netns_enter(netns_fd, &back);
 
 	if (rc < 0)
 		return rc;
 	for (int i = 0; i < MIB_FILES && rc == 0; i++)
 		rc = read_file(paths[i], m->text[i]);
-	netns_leave(back);
+	if (back >= 0)
+		netns_leave(back);
 	return rc;
 }
 

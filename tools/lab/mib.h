@@ -11,7 +11,7 @@ struct mib {
 	char text[MIB_FILES][MIB_FILE_MAX];
 };
 
-/* Reads the counters of @netns_fd. Returns 0 or -errno. */
+/* Reads the counters of @netns_fd (-1: here). Returns 0 or -errno. */
 int mib_read(int netns_fd, struct mib *m);
 
 /* "Ip6InHdrErrors", "UdpInDatagrams", "TcpExtListenDrops". Returns 0 or -ENOENT. */
