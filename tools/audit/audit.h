@@ -113,8 +113,11 @@ void audit_free(struct audit *a);
 int audit_start_server(struct audit *a, const struct listeners *expected, struct listeners *out,
 		       struct audit_error *err);
 
-/* Ends it with all its processes: by SIGTERM, or after the grace time by SIGKILL. */
-void audit_stop_server(struct audit *a);
+/*
+ * Ends it with all its processes: by SIGTERM, or after the grace time by SIGKILL. Returns whether
+ * SIGTERM was enough.
+ */
+bool audit_stop_server(struct audit *a);
 
 /* All that the server printed in all of its runs. Valid until the next call for @a. */
 const char *audit_output(struct audit *a, size_t *len);

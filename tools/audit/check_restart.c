@@ -175,7 +175,11 @@ void check_restart_run(struct audit *a, struct audit_result *r)
 		free(list);
 		return;
 	}
-	audit_stop_server(a);
+	if (!audit_stop_server(a))
+		result_find(r, SEVERITY_NOTE, "server",
+			    "end on SIGTERM: a service manager waits for that, too",
+			    "it did not end within %u ms of SIGTERM and was killed",
+			    a->cfg->grace_ms);
 	close_held(list, n, 1, 2);
 	for (size_t i = 0; i < a->n_services; i++)
 		if (a->services[i].proto == IPPROTO_TCP)

@@ -2,6 +2,7 @@
 /* page.c - an audit as one HTML file */
 #include "page.h"
 
+#include "../lab/markup.h"
 #include "../report.h"
 #include "show.h"
 
@@ -29,34 +30,25 @@ static const char HEAD[] =
 	".risk { color: #e0b050; } .note { color: #64b8e0; } .clean { color: #6fcf83; } "
 	".not-asked { color: #999; } }\n</style>\n";
 
-/* Text as HTML: what a server printed may hold anything. */
-static void put_text(FILE *out, const char *text, size_t len)
+/* What a server printed may hold anything, but for markup_text() it ends at the first NUL. */
+static int put_text(FILE *out, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
+	char *copy = malloc(len + 1);
 
-		if (c == '<')
-			fputs("&lt;", out);
-		else if (c == '>')
-			fputs("&gt;", out);
-		else if (c == '&')
-			fputs("&amp;", out);
-		else if (c == '"')
-			fputs("&quot;", out);
-		else if (c >= ' ' || c == '\n' || c == '\t')
-			fputc(c < 0x7f ? c : '?', out);
-	}
-}
-
-static void put(FILE *out, const char *text)
-{
-	put_text(out, text, strlen(text));
+	if (!copy)
+		return -ENOMEM;
+	for (size_t i = 0; i < len; i++)
+		copy[i] = text[i] ? text[i] : '?';
+	copy[len] = '\0';
+	markup_text(out, copy);
+	free(copy);
+	return 0;
 }
 
 static void put_row(FILE *out, const char *check, const char *class, const char *text)
 {
 	fprintf(out, "<tr><td>%s<td class=\"%s\">%s<td>", check, class, class);
-	put(out, text);
+	markup_text(out, text);
 }
 
 static int put_ladder(FILE *out, const struct audit *a, const struct judged *j)
@@ -70,7 +62,7 @@ static int put_ladder(FILE *out, const struct audit *a, const struct judged *j)
 		ret = -ENOMEM;
 	if (ret == 0) {
 		fputs("<pre>", out);
-		put_text(out, text, len);
+		markup_text(out, text);
 		fputs("</pre>", out);
 	}
 	free(text);
@@ -84,9 +76,9 @@ static int put_finding(FILE *out, const struct audit *a, const char *check, cons
 
 	put_row(out, check, severity_name(f->severity), f->where);
 	fputs(": ", out);
-	put(out, f->evidence);
+	markup_text(out, f->evidence);
 	fputs("<br><b>Remedy:</b> ", out);
-	put(out, f->remedy);
+	markup_text(out, f->remedy);
 	if (j)
 		ret = put_ladder(out, a, j);
 	fputc('\n', out);
@@ -116,7 +108,7 @@ static int put_checks(FILE *out, const struct audit *a)
 static void put_cell(FILE *out, const char *text)
 {
 	fputs("<td class=\"cell\">", out);
-	put(out, text);
+	markup_text(out, text);
 }
 
 static void put_connections(FILE *out, const struct audit *a)
@@ -143,20 +135,20 @@ static void put_connections(FILE *out, const struct audit *a)
 	fputs("</table>\n", out);
 }
 
-static void put_output(FILE *out, struct audit *a)
+static int put_output(FILE *out, struct audit *a)
 {
-	size_t len;
+	size_t len, shown;
 	const char *text = audit_output(a, &len);
+	int ret;
 
 	if (!len)
-		return;
+		return 0;
+	shown = len < OUTPUT_SHOWN ? len : OUTPUT_SHOWN;
 	fprintf(out, "<h2>The server's output</h2>\n%s<pre>",
-		len > OUTPUT_SHOWN ? "<p>Its end.</p>\n" : "");
-	if (len > OUTPUT_SHOWN)
-		put_text(out, text + len - OUTPUT_SHOWN, OUTPUT_SHOWN);
-	else
-		put_text(out, text, len);
+		shown < len ? "<p>Its end.</p>\n" : "");
+	ret = put_text(out, text + len - shown, shown);
 	fputs("</pre>\n", out);
+	return ret;
 }
 
 int page_write(struct audit *a, FILE *out)
@@ -166,7 +158,7 @@ int page_write(struct audit *a, FILE *out)
 	fputs(HEAD, out);
 	fputs("<h1>dualwire audit</h1>\n<p><code>", out);
 	for (char *const *arg = a->cfg->argv; arg && *arg; arg++) {
-		put(out, *arg);
+		markup_text(out, *arg);
 		fputc(' ', out);
 	}
 	fprintf(out, "</code><br>%.1f s</p>\n", a->total_ms / 1e3);
@@ -174,6 +166,8 @@ int page_write(struct audit *a, FILE *out)
 	if (ret < 0)
 		return ret;
 	put_connections(out, a);
-	put_output(out, a);
+	ret = put_output(out, a);
+	if (ret < 0)
+		return ret;
 	return ferror(out) ? -EIO : 0;
 }

@@ -22,7 +22,7 @@
  * without a new one, for answers cfg->answer_ms.
  */
 enum { POLL_MS = 3, WITNESS_WAIT_MS = 1000, BANNER_MS = 60, TRY_MS = 200, QUIET_MS = 80 };
-enum { AGAIN_MS = 100, AGAIN_MAX = 16, DEATH_MS = 10, SNAP_HEADERS = 36 };
+enum { AGAIN_MS = 200, AGAIN_MAX = 8, DEATH_MS = 10, SNAP_HEADERS = 36 };
 
 static int fail(struct audit_error *err, int rc, const char *remedy, const char *what)
 {
@@ -247,14 +247,12 @@ static int wait_listening(struct audit *a, const struct listeners *expected, str
 	return ret < 0 ? fail(err, ret, "", "cannot ask the kernel for sockets") : 0;
 }
 
-void audit_stop_server(struct audit *a)
+bool audit_stop_server(struct audit *a)
 {
-	if (guest_stop(a->guest, a->ignores_term ? 0 : a->cfg->grace_ms) == 0 || a->ignores_term)
-		return;
+	if (guest_stop(a->guest, a->ignores_term ? 0 : a->cfg->grace_ms) == 0)
+		return true;
 	a->ignores_term = true;
-	result_find(&a->results[CHECK_RESTART], SEVERITY_NOTE, "server",
-		    "end on SIGTERM: a service manager waits for that, too",
-		    "it did not end within %u ms of SIGTERM and was killed", a->cfg->grace_ms);
+	return false;
 }
 
 /* The server's run is over; its words are kept, the first ones first. */
@@ -314,14 +312,23 @@ static bool others_were_answered(const struct probe *list, size_t n, const struc
 	return false;
 }
 
-/* Some servers hear one client and miss the others meanwhile: each gets a second try, alone. */
+/* A client that got nothing, though it said something or could not even connect. */
+static bool got_nothing(const struct probe *p)
+{
+	return p->result == PROBE_SILENT || (p->result == PROBE_OPEN && p->say_len);
+}
+
+/*
+ * Some servers hear one client and miss the others meanwhile, some have a short queue: each client
+ * gets a second try, alone.
+ */
 static int ask_again(struct audit *a, struct probe *list, size_t n)
 {
 	unsigned int tries = 0;
 	int ret = 0;
 
 	for (size_t i = 0; i < n && tries < AGAIN_MAX && ret == 0; i++) {
-		if (list[i].proto != IPPROTO_UDP || list[i].result != PROBE_SILENT ||
+		if (!got_nothing(&list[i]) || list[i].hold ||
 		    !others_were_answered(list, n, &list[i]))
 			continue;
 		list[i].wait_ms = AGAIN_MS;
