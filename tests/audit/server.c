@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 /*
- * usage: server BUG [PORT]
+ * usage: server BUG [PORT [WORD]], of which the last one is only there to be seen in /proc
  *
  * Without a bug it serves TCP and UDP on [::]:PORT, both families. A client sends something and
  * gets "welcome" or, being 198.51.100.9 or 2001:db8:1::9, "go away". Each client is written to

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 /*
- * The servers are modes of tests/audit/server. Each audit gives its server a port of its own, by
- * which leftovers are found among all processes.
+ * The servers are modes of tests/audit/server. Each is given a word of the test's own, by which
+ * leftovers are found among all processes.
  */
 enum { FOUND = 1, FAILED = 2, NOT_STARTED = 3, USAGE = 64 };
 enum { GONE_WAIT_MS = 3000, SLOWEST_MS = 5000 };
@@ -82,6 +82,15 @@ static void need_namespaces(const struct program_result *r)
 		program_skip("network namespaces cannot be made here");
 }
 
+/* What only processes of this test have on their command line: other runs of it may be going on. */
+static const char *mark(void)
+{
+	static char text[32];
+
+	snprintf(text, sizeof(text), "of-test-%d", (int)getpid());
+	return text;
+}
+
 static const char *port_text(int port)
 {
 	static char text[8];
@@ -96,11 +105,11 @@ static void audit_server(struct program_result *r, const char *bug, int port)
 	const char *const args[] = {
 		"audit",    "-J",      "--forbid", "198.51.100.9", "--forbid", "2001:db8:1::9",
 		"--expect", "welcome", "--",	   server_path(),  bug,	       port_text(port),
-		NULL};
+		mark(),	    NULL};
 
 	program_run(r, NULL, args);
 	need_namespaces(r);
-	expect_nothing_left(port_text(port));
+	expect_nothing_left(mark());
 }
 
 static json_t *parse(const struct program_result *r)
@@ -232,12 +241,12 @@ Test(audit, restart_finds_what_cannot_listen_again)
 /* Text output of an audit with nothing told. */
 static void audit_text(struct program_result *r, const char *bug, int port)
 {
-	const char *const args[] = {"audit",	   "--wait", "1000",	      "--",
-				    server_path(), bug,	     port_text(port), NULL};
+	const char *const args[] = {"audit", "--wait",	      "1000", "--", server_path(),
+				    bug,     port_text(port), mark(), NULL};
 
 	program_run(r, NULL, args);
 	need_namespaces(r);
-	expect_nothing_left(port_text(port));
+	expect_nothing_left(mark());
 }
 
 static void expect_end(const char *bug, int port, int exit_code, const char *out, const char *err)
@@ -307,24 +316,24 @@ Test(audit, a_command_that_does_not_exist_is_named)
 /* Whatever ends the audit, it takes the server with it. */
 Test(audit, nothing_is_left_when_the_audit_is_killed)
 {
-	const char *const args[] = {"audit",	   "--wait", "15000", "--",
-				    server_path(), "never",  "17290", NULL};
+	const char *const args[] = {"audit", "--wait", "15000", "--", server_path(),
+				    "never", "17290",  mark(),	NULL};
 	uint64_t end = program_now_ms() + GONE_WAIT_MS;
 	struct program_result r;
 	struct program p;
 
 	program_start(&p, NULL, args);
-	while (count_processes("17290") == 0 && program_now_ms() < end &&
+	while (count_processes(mark()) == 0 && program_now_ms() < end &&
 	       poll(&(struct pollfd){.fd = p.pid_fd, .events = POLLIN}, 1, 2) == 0)
 		;
-	if (count_processes("17290") == 0) {
+	if (count_processes(mark()) == 0) {
 		program_finish(&p, &r);
 		need_namespaces(&r);
 		cr_assert(false, "the server did not come up: %s", r.err);
 	}
 	program_signal(&p, SIGKILL);
 	program_finish(&p, &r);
-	expect_nothing_left("17290");
+	expect_nothing_left(mark());
 	program_result_free(&r);
 }
 

@@ -5,6 +5,8 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -60,9 +62,36 @@ static void expect_datagram(const struct lab *lab, const struct endpoint *from,
 	close(client);
 }
 
+/* Neighbours are known: nobody asks for them (ICMPv6). Returns a socket that hears all frames. */
+static int open_ear(const struct lab *lab)
+{
+	struct sockaddr_ll at = {.sll_family = AF_PACKET,
+				 .sll_protocol = htons(ETH_P_ALL),
+				 .sll_ifindex = (int)lab->host[LAB_CLIENT].ifindex};
+	int fd = netns_socket(lab->host[LAB_CLIENT].netns_fd, AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK,
+			      0);
+
+	cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0, "%m");
+	return fd;
+}
+
+static void expect_only_datagrams(int ear)
+{
+	uint8_t frame[256];
+	int heard = 0;
+
+	while (recv(ear, frame, sizeof(frame), 0) > 6) {
+		cr_assert(frame[6] == IPPROTO_UDP, "next header %u", frame[6]);
+		heard++;
+	}
+	cr_assert(heard == 2, "%d frames", heard);
+	close(ear);
+}
+
 Test(lab_options, link_local_hosts_reach_each_other)
 {
 	struct lab lab;
+	int ear;
 	struct endpoint from, to;
 
 	make(&lab, &(struct lab_options){.link_local = true});
@@ -70,7 +99,9 @@ Test(lab_options, link_local_hosts_reach_each_other)
 				 .scope = lab.host[LAB_CLIENT].ifindex};
 	to = (struct endpoint){
 		.addr = lab.host[LAB_SERVER].link_local, .scope = from.scope, .port = PORT};
+	ear = open_ear(&lab);
 	expect_datagram(&lab, &from, &to);
+	expect_only_datagrams(ear);
 	lab_destroy(&lab);
 }
 
