@@ -111,7 +111,8 @@ static int give_name(struct evidence_file *e)
 	return 0;
 }
 
-static int write_all(struct evidence_file *e, int (*write)(FILE *out, void *arg), void *arg)
+static int write_all(struct evidence_file *e, int (*write)(FILE *out, const void *arg),
+		     const void *arg)
 {
 	int rc;
 
@@ -134,8 +135,8 @@ static int write_all(struct evidence_file *e, int (*write)(FILE *out, void *arg)
 	return rc < 0 ? rc : give_name(e);
 }
 
-int evidence_file_fill(const char *cmd, struct evidence_file *e, int (*write)(FILE *out, void *arg),
-		       void *arg)
+int evidence_file_fill(const char *cmd, struct evidence_file *e,
+		       int (*write)(FILE *out, const void *arg), const void *arg)
 {
 	int rc = write_all(e, write, arg), exit_code = 0;
 
@@ -146,14 +147,14 @@ int evidence_file_fill(const char *cmd, struct evidence_file *e, int (*write)(FI
 	return exit_code;
 }
 
-static int write_evidence(FILE *out, void *arg)
+static int write_evidence(FILE *out, const void *arg)
 {
 	return evidence_write(arg, out);
 }
 
 int evidence_file_save(const char *cmd, struct evidence_file *e, const struct evidence *ev)
 {
-	return evidence_file_fill(cmd, e, write_evidence, (void *)(uintptr_t)ev);
+	return evidence_file_fill(cmd, e, write_evidence, ev);
 }
 
 void evidence_file_abandon(struct evidence_file *e)

@@ -18,8 +18,8 @@ int evidence_file_open(const char *cmd, const char *path, struct evidence_file *
 int evidence_file_save(const char *cmd, struct evidence_file *f, const struct evidence *ev);
 
 /* The same with what @write writes for @arg; it returns 0 or -errno. */
-int evidence_file_fill(const char *cmd, struct evidence_file *f, int (*write)(FILE *out, void *arg),
-		       void *arg);
+int evidence_file_fill(const char *cmd, struct evidence_file *f,
+		       int (*write)(FILE *out, const void *arg), const void *arg);
 
 /* Leaves nothing behind. NULL is allowed. */
 void evidence_file_abandon(struct evidence_file *f);

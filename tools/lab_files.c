@@ -51,9 +51,11 @@ static int prepare_dir(const char *path)
 int lab_files_open(const struct lab_files *f, struct lab_outputs **out)
 {
 	struct lab_outputs *o = calloc(1, sizeof(*o));
-	int rc = o ? 0 : cli_fail("lab", "out of memory");
+	int rc = 0;
 
-	if (rc == 0 && f->junit)
+	if (!o)
+		return cli_fail("lab", "out of memory");
+	if (f->junit)
 		rc = evidence_file_open("lab", f->junit, &o->junit);
 	if (rc == 0 && f->report)
 		rc = evidence_file_open("lab", f->report, &o->report);
@@ -83,14 +85,14 @@ struct case_files {
 	const struct lab_scene *scene; /* NULL: it was skipped */
 };
 
-static int write_capture(FILE *out, void *arg)
+static int write_capture(FILE *out, const void *arg)
 {
 	const struct case_files *c = arg;
 
 	return case_capture(c->r, &c->scene->frames, out);
 }
 
-static int write_evidence(FILE *out, void *arg)
+static int write_evidence(FILE *out, const void *arg)
 {
 	const struct case_files *c = arg;
 	struct evidence ev;
@@ -103,7 +105,7 @@ static int write_evidence(FILE *out, void *arg)
 	return rc;
 }
 
-static int write_ladders(FILE *out, void *arg)
+static int write_ladders(FILE *out, const void *arg)
 {
 	const struct case_files *c = arg;
 	const struct judge_report *rep = c->r->report;
@@ -131,7 +133,7 @@ static int write_ladders(FILE *out, void *arg)
 	return rc;
 }
 
-static int write_result(FILE *out, void *arg)
+static int write_result(FILE *out, const void *arg)
 {
 	const struct case_files *c = arg;
 	json_t *o = lab_case_json(c->r);
@@ -148,7 +150,7 @@ static int write_case(const char *dir, struct case_files *c)
 {
 	static const struct {
 		const char *name;
-		int (*write)(FILE *out, void *arg);
+		int (*write)(FILE *out, const void *arg);
 		bool of_scene;
 	} files[] = {
 		{"result.json", write_result, false},
@@ -186,7 +188,7 @@ static const struct lab_scene *scene_of(const struct lab_run *run, const struct 
 	return NULL;
 }
 
-static int write_junit(FILE *out, void *arg)
+static int write_junit(FILE *out, const void *arg)
 {
 	const struct lab_run *run = arg;
 
@@ -194,7 +196,7 @@ static int write_junit(FILE *out, void *arg)
 	return 0;
 }
 
-static int write_html(FILE *out, void *arg)
+static int write_html(FILE *out, const void *arg)
 {
 	const struct lab_run *run = arg;
 
@@ -203,14 +205,13 @@ static int write_html(FILE *out, void *arg)
 
 int lab_files_write(struct lab_outputs *o, const struct lab_run *run)
 {
-	void *arg = (void *)(uintptr_t)run;
 	int rc = 0;
 
 	if (o->junit)
-		rc = evidence_file_fill("lab", o->junit, write_junit, arg);
+		rc = evidence_file_fill("lab", o->junit, write_junit, run);
 	o->junit = NULL;
 	if (rc == 0 && o->report) {
-		rc = evidence_file_fill("lab", o->report, write_html, arg);
+		rc = evidence_file_fill("lab", o->report, write_html, run);
 		o->report = NULL;
 	}
 	for (size_t i = 0; i < run->n_results && rc == 0 && o->dir; i++) {

@@ -244,7 +244,7 @@ static int print_listeners(const struct sockets_view *v)
 	static const struct column columns[] = {
 		{"NETSTAT", 0}, {"LISTENS ON", 0},	{"IPv4", 0},
 		{"IPv6", 0},	{"WHY", SCOLS_FL_WRAP}, {"PROCESS", 0}};
-	enum { N = sizeof(columns) / sizeof(columns[0]) };
+	enum { IPV4 = 2, IPV6, N = sizeof(columns) / sizeof(columns[0]) };
 	struct libscols_table *tb = new_table(columns, N);
 	bool color = cli_color(stdout);
 	int rc = tb ? 0 : -ENOMEM;
@@ -263,8 +263,8 @@ static int print_listeners(const struct sockets_view *v)
 					holders_text(v, l->e.inode, who)};
 
 		rc = ln ? set_cells(ln, cells, N) : -ENOMEM;
-		for (int v6 = 0; color && v6 < 2 && rc == 0; v6++)
-			rc = paint(ln, (size_t)(2 + v6), cells[2 + v6]);
+		for (size_t k = IPV4; color && k <= IPV6 && rc == 0; k++)
+			rc = paint(ln, k, cells[k]);
 	}
 	if (rc == 0 && v->n_listeners)
 		rc = scols_print_table(tb) ? -ENOMEM : 0;

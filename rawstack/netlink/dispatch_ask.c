@@ -7,7 +7,7 @@
 enum { PROBES = 32, PROBE_PORT = 1024, PROBE_STEP = 257 };
 
 /* The look-up of the @k-th connection as @a, from a peer that exists nowhere. */
-static int look_up(struct sockdiag *sd, const struct dispatch_arrival *a, uint16_t k,
+static int look_up(struct sockdiag *sd, const struct dispatch_arrival *a, unsigned int k,
 		   struct sockdiag_entry *e)
 {
 	static const uint8_t v4[4] = {198, 51, 100, 254};
@@ -31,7 +31,7 @@ static int ask_exceptions(struct sockdiag *sd, const struct sockdiag_entry *list
 		bool its = false;
 
 		/* A group's members take turns, so one look-up may find another. */
-		for (uint16_t i = 0; i < PROBES && !its; i++) {
+		for (unsigned int i = 0; i < PROBES && !its; i++) {
 			int rc = look_up(sd, &x.sample, i, &e);
 
 			if (rc < 0 && rc != -ENOENT)
@@ -56,7 +56,7 @@ int dispatch_ask(struct sockdiag *sd, const struct sockdiag_entry *list, size_t 
 
 	if (s->reason != DISPATCH_TAKES_IT && s->reason != DISPATCH_RIVAL)
 		return 1;
-	for (uint16_t k = 0; k < PROBES; k++) {
+	for (unsigned int k = 0; k < PROBES; k++) {
 		struct sockdiag_entry e;
 		int rc = look_up(sd, &s->sample, k, &e);
 
