@@ -305,7 +305,7 @@ UNIT_TESTS := \
 	case_value case_file mib
 LAB_TESTS := \
 	confirmed sabotage drain \
-	socket_api \
+	socket_api differential \
 	foreign capture_file tshark \
 	cli cli_lab \
 	cases \
@@ -318,7 +318,8 @@ LAB_TESTS := \
 # Of the tests, those that have a long form: with SOAK_SECONDS in the environment they go on for so long.
 SOAK_TESTS := \
 	lab/test_audit \
-	lab/test_soak
+	lab/test_soak \
+	lab/test_differential
 FUZZERS := \
 	addr frame evidence pcap http load case
 SEEDERS := \
@@ -337,6 +338,10 @@ TEST_SRC := \
 	tests/unit/t_script_segment.c \
 	tests/unit/bpf_interp.c \
 	tests/lab/t_bench.c \
+	tests/lab/diff_packet.c \
+	tests/lab/diff_generate.c \
+	tests/lab/diff_host.c \
+	tests/lab/diff_excuse.c \
 	tests/lab/t_program.c \
 	tests/lab/t_witness.c
 
