@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { JUDGE_EVERY = 1024 }; /* frames between two looks at what has ended */
+/* Frames between two looks at what has ended, and between two words of progress. */
+enum { JUDGE_EVERY = 1024, PROGRESS_EVERY = 1 << 19 };
 
 /* What a first reading found out about an interface. */
 struct proof {
@@ -127,6 +128,8 @@ static void take_frame(struct replay *r, struct strand *s, const struct ring_fra
 		r->now_ns = rf->ts_ns;
 	if (++r->frames % JUDGE_EVERY == 0)
 		tracker_judge_due(s->tracker, r->now_ns);
+	if (r->cfg->progress && r->frames % PROGRESS_EVERY == 0)
+		r->cfg->progress(r->frames);
 }
 
 /* A copy has the same interfaces as the file, also those that no frame came from. */

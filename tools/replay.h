@@ -21,6 +21,7 @@ struct replay_config {
 	size_t n_ports;
 	size_t max_flows;
 	struct flow_notes_config notes;
+	void (*progress)(uint64_t frames); /* now and then; NULL: not wanted */
 };
 
 struct replay_result {

@@ -231,6 +231,12 @@ static void say_result(const struct witness_options *o, const struct replay_resu
 			o->file);
 }
 
+/* On a terminal somebody waits; the line is written over by what comes next. */
+static void say_progress(uint64_t frames)
+{
+	fprintf(stderr, "%.1f million frames\r", (double)frames / 1e6);
+}
+
 static int run_file(const struct witness_options *o, struct files *f)
 {
 	struct witness_printer p;
@@ -244,6 +250,8 @@ static int run_file(const struct witness_options *o, struct files *f)
 		return cli_fail("witness", "cannot read '%s': %s; name a pcap or pcapng file",
 				o->file, strerrordesc_np(errno));
 	memcpy(cfg.ports, o->ports, sizeof(cfg.ports));
+	if (!o->quiet && isatty(STDERR_FILENO))
+		cfg.progress = say_progress;
 	rc = replay_file(in, &cfg, &r);
 	if (in != stdin)
 		fclose(in);

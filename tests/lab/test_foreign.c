@@ -368,8 +368,12 @@ Test(foreign, dnsmasq_whose_sockets_are_connected_to_nobody, .timeout = 60)
 	watch_it(&f, WATCH_ONE("-p", "8080"), SOCK_DGRAM);
 }
 
+/* What the kernel answered is evidence too: the saved file gives the same verdict. */
 Test(foreign, a_dual_stack_udp_server_connected_to_nobody, .timeout = 60)
 {
+	char dir[PATH_SIZE], file[PATH_SIZE + 16];
+	struct program_result r;
+
 	static const struct foreign f = {
 		.program = "python3",
 		.args = {"-c", "import socket\n"
@@ -384,5 +388,11 @@ Test(foreign, a_dual_stack_udp_server_connected_to_nobody, .timeout = 60)
 		.mapped_family = AF_INET6,
 		.native_addr = 1};
 
-	watch_it(&f, WATCH_ONE("-p", "8080"), SOCK_DGRAM);
+	program_dir_make(dir, sizeof(dir));
+	snprintf(file, sizeof(file), "%s/udp.json", dir);
+	watch_it(&f, WATCH_ONE("-p", "8080", "-e", file), SOCK_DGRAM);
+	program_run(&r, NULL, (const char *const[]){"judge", "-q", file, NULL});
+	cr_expect_eq(r.exit_code, 0, "%s", r.err);
+	program_result_free(&r);
+	program_dir_remove(dir);
 }

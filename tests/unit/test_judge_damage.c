@@ -568,7 +568,7 @@ static const damage_fn DAMAGES[] = {
 	canary_damaged,
 };
 
-enum { ROUNDS = 200 };
+enum { ROUNDS = 2000 };
 
 Test(judge_damage, no_random_damage_that_matters_leaves_everything_confirmed, .timeout = 60)
 {
