@@ -117,15 +117,15 @@ static size_t listener_of(const struct watch *w, const struct flow_key *key)
 
 	for (size_t i = 0; i < w->n_listeners; i++) {
 		const struct sockdiag_entry *e = &w->listeners[i];
-		bool any = addr_is_any(&e->src.addr), v4 = addr_is_mapped(&key->server);
+		bool any = addr_is_any(&e->src.addr), v4 = addr_is_mapped(&key->server), dual;
 
 		if (e->proto != key->proto || e->src.port != key->server_port)
 			continue;
 		if (!any && addr_eq(&e->src.addr, &key->server))
 			return i;
-		if (any && v4 == (e->family == AF_INET))
-			best = i;
-		else if (any && best == SIZE_MAX && e->family == AF_INET6 && e->v6only != 1)
+		/* 0.0.0.0 goes before a dual-stack [::]. */
+		dual = e->family == AF_INET6 && e->v6only != 1;
+		if (any && (v4 == (e->family == AF_INET) || (dual && best == SIZE_MAX)))
 			best = i;
 	}
 	return best;

@@ -6,6 +6,7 @@
 #include "holders.h"
 #include "netns_arg.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -183,6 +184,7 @@ int witness_target_find(struct witness_options *o, unsigned int *ifindex)
 	rc = list_listeners(&l);
 	if (rc)
 		return rc;
+	assert(l);
 	if (o->listener)
 		rc = check_listener(o, l);
 	if (rc == 0 && o->pid)

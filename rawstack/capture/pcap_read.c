@@ -24,7 +24,7 @@ static const uint64_t ns_per_s = 1000000000;
 int pcap_fail(struct pcap_reader *r, int err, const char *what)
 {
 	snprintf(r->why, sizeof(r->why), "%s, at byte %llu", what,
-		 (unsigned long long)(r->passed + r->at));
+		 (unsigned long long)r->passed + r->at);
 	r->error = err;
 	return err;
 }

@@ -147,7 +147,7 @@ static int read_interface(struct pcap_reader *r, struct block *b)
 {
 	const uint8_t *p = span_take(&b->body, INTERFACE_BODY);
 	struct pcap_interface *i;
-	struct span value;
+	struct span value = {0};
 	uint16_t code;
 
 	if (!p)
@@ -166,7 +166,7 @@ static int read_statistics(struct pcap_reader *r, struct block *b)
 {
 	const uint8_t *p = span_take(&b->body, STATISTICS_BODY);
 	struct pcap_interface *i;
-	struct span v;
+	struct span v = {0};
 	uint16_t code;
 
 	if (!p)
@@ -225,7 +225,7 @@ static uint32_t meta_flags(uint32_t flags)
 
 static void read_packet_options(const struct pcap_reader *r, struct span s, struct ring_frame *out)
 {
-	struct span v;
+	struct span v = {0};
 	uint16_t code;
 
 	while ((code = next_option(r, &s, &v)))
@@ -300,7 +300,7 @@ static int read_block(struct pcap_reader *r, struct block *b, struct ring_frame 
 
 int pcapng_next(struct pcap_reader *r, struct ring_frame *out)
 {
-	struct block b;
+	struct block b = {0};
 	int rc;
 
 	do {

@@ -320,16 +320,16 @@ static void check_segment(struct reader *r, uint32_t start, uint16_t stored)
 {
 	struct frame_info *info = r->info;
 	uint32_t len = r->limit - start;
+	bool unknown = r->limit > r->meta->caplen;
 
-	if (r->limit > r->meta->caplen)
-		info->problems |= FRAME_CSUM_UNCHECKED;
-	else if (csum_segment(&info->src, &info->dst, info->version == 6, info->proto,
-			      r->base + start, len) == 0)
-		return;
-	else if (r->meta->flags & FRAME_META_CSUM_UNKNOWN && is_unfinished(info, stored, len))
-		info->problems |= FRAME_CSUM_UNCHECKED;
-	else
-		info->problems |= FRAME_BAD_CHECKSUM;
+	if (!unknown) {
+		if (csum_segment(&info->src, &info->dst, info->version == 6, info->proto,
+				 r->base + start, len) == 0)
+			return;
+		unknown = r->meta->flags & FRAME_META_CSUM_UNKNOWN &&
+			  is_unfinished(info, stored, len);
+	}
+	info->problems |= unknown ? FRAME_CSUM_UNCHECKED : FRAME_BAD_CHECKSUM;
 }
 
 /* Both ports, as soon as four bytes are there: they tell which flow a broken segment hurts. */
