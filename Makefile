@@ -92,7 +92,8 @@ STACK_SRC := \
 	rawstack/stack/socket_opt.c \
 	rawstack/stack/socket_dgram.c \
 	rawstack/stack/socket_stream.c \
-	rawstack/stack/socket.c \
+	rawstack/stack/socket.c
+LINK_SRC := \
 	rawstack/stack/link_check.c \
 	rawstack/stack/link_ring.c
 WITNESS_SRC := \
@@ -281,7 +282,7 @@ COMMAND_SRC := \
 	tools/audit.c
 MAIN_SRC := tools/main.c
 
-RAWSTACK_SRC := $(ADDR_SRC) $(WIRE_SRC) $(NETLINK_SRC) $(CAPTURE_SRC) $(STACK_SRC) $(WITNESS_SRC)
+RAWSTACK_SRC := $(ADDR_SRC) $(WIRE_SRC) $(NETLINK_SRC) $(CAPTURE_SRC) $(STACK_SRC) $(LINK_SRC) $(WITNESS_SRC)
 URING_SRC    := $(ENGINE_SRC) $(LOAD_SRC)
 TOOLS_SRC    := $(CASE_SRC) $(LAB_SRC) $(AUDIT_SRC) $(BENCH_SRC) $(COMMAND_SRC)
 
@@ -305,7 +306,7 @@ UNIT_TESTS := \
 	case_value case_file mib
 LAB_TESTS := \
 	confirmed sabotage drain \
-	socket_api differential \
+	socket_api differential library \
 	foreign capture_file tshark \
 	cli cli_lab \
 	cases \
@@ -349,7 +350,14 @@ objects = $(1:%.c=$(BUILD)/%.o)
 LIB_OBJ := $(call objects,$(RAWSTACK_SRC) $(URING_SRC) $(TOOLS_SRC)) $(BUILD)/gen/builtin.o $(BUILD)/gen/page.o
 TESTS   := $(UNIT_TESTS:%=$(BUILD)/tests/unit/test_%) $(LAB_TESTS:%=$(BUILD)/tests/lab/test_%)
 
-all: $(BUILD)/dualwire ## build build/dualwire
+# librawstack: the stack and its sockets without any I/O, so without any other library.
+LIBRARY_SRC := $(ADDR_SRC) $(WIRE_SRC) $(STACK_SRC)
+LIBRARY_HEADERS := rawstack/addr.h rawstack/stack/socket.h rawstack/stack/stack.h \
+	rawstack/wire/eth.h rawstack/wire/frame.h rawstack/wire/span.h rawstack/wire/tcp.h
+LIBRARY_SO := librawstack.so.$(firstword $(subst ., ,$(VERSION)))
+LIBRARY := $(BUILD)/librawstack.a $(BUILD)/librawstack.so $(BUILD)/rawstack.pc
+
+all: $(BUILD)/dualwire $(LIBRARY) ## build build/dualwire and librawstack
 
 demo: ## install what is missing, build, and run the main job
 	@scripts/setup build
@@ -386,6 +394,11 @@ bench-witness: all $(BUILD)/bench/make_frames $(BUILD)/bench/veth_rate ## frames
 
 install: all ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/dualwire $(DESTDIR)$(PREFIX)/bin/dualwire
+	install -D -m 755 $(BUILD)/$(LIBRARY_SO) $(DESTDIR)$(PREFIX)/lib/$(LIBRARY_SO)
+	ln -sf $(LIBRARY_SO) $(DESTDIR)$(PREFIX)/lib/librawstack.so
+	install -D -m 644 $(BUILD)/librawstack.a $(DESTDIR)$(PREFIX)/lib/librawstack.a
+	install -D -m 644 $(BUILD)/rawstack.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/rawstack.pc
+	for h in $(LIBRARY_HEADERS); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/$$h || exit 1; done
 	install -D -m 644 docs/dualwire-cases.5 $(DESTDIR)$(PREFIX)/share/man/man5/dualwire-cases.5
 
 help: ## this list
@@ -400,6 +413,29 @@ fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%) $(BUILD)/fuzz/seed_frame
 $(BUILD)/dualwire: $(call objects,$(MAIN_SRC)) $(BUILD)/libdualwire.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/librawstack.a: $(LIBRARY_SRC:%.c=$(BUILD)/pic/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/$(LIBRARY_SO): $(LIBRARY_SRC:%.c=$(BUILD)/pic/%.o) rawstack/stack/librawstack.map
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(LIBRARY_SO) \
+		-Wl,--version-script=rawstack/stack/librawstack.map -o $@ $(filter %.o,$^)
+
+$(BUILD)/librawstack.so: $(BUILD)/$(LIBRARY_SO)
+	$(Q)ln -sf $(LIBRARY_SO) $@
+
+$(BUILD)/rawstack.pc: Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'Name: rawstack' 'Version: $(VERSION)' \
+		'Description: a user-space dual-stack TCP/IP: IP packets in, IP packets out, any clock' \
+		'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lrawstack' >$@
+
+$(BUILD)/pic/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
 
 $(BUILD)/libdualwire.a: $(LIB_OBJ)
 	$(call say,AR,$@)

@@ -64,8 +64,11 @@ static bool tiny_fragment(const struct diff_exchange *x, int i, const char *kern
 	(void)stack;
 	for (int k = 0; k <= i; k++) {
 		const struct diff_step *st = at(x, k);
-		int hdr =
-			20 + (st->options & DIFF_OPT_TS ? 12 : 0) + (st->flags & TCP_SYN ? 12 : 0);
+		int hdr = 20 + (st->options & DIFF_OPT_MSS ? 4 : 0) +
+			  (st->options & DIFF_OPT_WSCALE ? 4 : 0) +
+			  (st->options & DIFF_OPT_UNKNOWN ? 8 : 0);
+
+		hdr += st->options & DIFF_OPT_TS ? 12 : st->options & DIFF_OPT_SACK ? 4 : 0;
 
 		if (!x->v6 && st->kind == DIFF_TCP && st->carriage >= DIFF_FRAGMENTS &&
 		    st->carriage <= DIFF_FRAGMENT_ALONE && (hdr + st->len) / 2 / 8 * 8 < 20)
