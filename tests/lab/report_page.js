@@ -75,7 +75,7 @@ const main = async () => {
     { targetId: targetInfos.find(t => t.type === 'page').targetId, flatten: true });
   const call = (method, params) => send(method, params, sessionId);
   const ask = async expression =>
-    (await call('Runtime.evaluate', { expression, returnByValue: true })).result.value;
+    (await call('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true })).result.value;
   const key = async (k, code) => {
     for (const type of ['keyDown', 'keyUp']) {
       await call('Input.dispatchKeyEvent', { type, key: k, code: k, windowsVirtualKeyCode: code,
@@ -110,6 +110,7 @@ const main = async () => {
   found.cells = await ask(`document.querySelectorAll('.cell').length`);
   found.names = await ask(`[...document.querySelectorAll('.cell')].map(c => c.dataset.case)`);
   found.titles = await ask(`[...document.querySelectorAll('.cell .title')].map(c => c.textContent)`);
+  found.policy = await ask(`document.querySelector('meta[http-equiv="Content-Security-Policy"]').content`);
   found.rows = await ask(`document.querySelectorAll('.matrix tbody tr').length`);
   found.attempts = await ask(`[...document.querySelectorAll('.matrix td')].map(td => td.innerText)`);
   found.dialogs = await ask(`document.querySelectorAll('dialog').length`);
@@ -140,6 +141,16 @@ const main = async () => {
   found.by_key = await until(opened, o => o.length === 1);
   await key('ArrowRight', 39);
   found.next = await until(opened, o => o.length === 1 && o[0] !== found.by_key[0]);
+  await key('Escape', 27);
+  await until(opened, o => o.length === 0);
+  found.focus_next = await until(focused, f => 'case-' + f === found.next[0]);
+
+  // Closed and opened again before the page was told of the closing: it is open, and keys work.
+  await ask(`(() => { const c = document.querySelector('.cell[data-case="${name}"]');
+    c.click(); document.querySelector('dialog[open]').close(); c.click(); })()`);
+  await ask('new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve)))');
+  await key('ArrowRight', 39);
+  found.reopened = await until(opened, o => o[0] === found.next[0]);
   await key('Escape', 27);
   await until(opened, o => o.length === 0);
 

@@ -197,8 +197,8 @@ static void expect_case_files(const json_t *one, bool tshark)
 
 Test(report, each_case_has_evidence_that_stands_by_itself)
 {
-	const char *const lab[] = {"lab",	 "-J", "--evidence-dir", "all", "tcp-*-to-*",
-				   "udp-*-to-*", NULL};
+	const char *const lab[] = {"lab",	 "-J",	       "--evidence-dir",     "all",
+				   "tcp-*-to-*", "udp-*-to-*", "setting-bindv6only", NULL};
 	bool tshark = system("tshark --version >/dev/null 2>&1") == 0;
 	struct program_how how = {.dir = dir};
 	const json_t *cases, *one;
@@ -322,6 +322,11 @@ static void expect_reading(const json_t *found, size_t cases)
 	cr_assert_str_eq(word(found, "focus"), word(found, "clicked"));
 	cr_assert_str_eq(word(found, "by_key"), opened);
 	cr_assert(size_at(found, "next") == 1 && strcmp(word(found, "next"), opened) != 0);
+	snprintf(opened, sizeof(opened), "case-%s", word(found, "focus_next"));
+	cr_assert_str_eq(word(found, "next"), opened);
+	cr_assert_str_eq(word(found, "reopened"), word(found, "next"));
+	cr_assert(strstr(word(found, "policy"), "default-src 'none';"), "%s",
+		  word(found, "policy"));
 	cr_assert(number(found, "filtered") >= 1 && number(found, "filtered") < (json_int_t)cases);
 	cr_assert_str_neq(word(found, "light"), word(found, "dark"));
 	titles = json_object_get(found, "titles");
