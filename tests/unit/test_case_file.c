@@ -137,6 +137,7 @@ static const struct {
 	BAD("step = c send \"open", "a quote is not closed"),
 	BAD("step = inject ipv4 udp from C6:1 to S4:P", "an ipv4 header holds IPv4 addresses only"),
 	BAD("step = inject ipv5 udp", "which IP header? write ipv4 or ipv6"),
+	BAD("step = inject server ipv4 toobig 10 from S4:1 to C4:2", "'10' is no MTU"),
 	BAD("step = resolve x.lab inet5", "which family? write inet, inet6 or unspec"),
 	BAD("step = resolve x.lab inet6 MAPPED", "'MAPPED' is no flag"),
 	BAD("step = wait 5000", "'5000' is no time in ms"),

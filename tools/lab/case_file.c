@@ -188,8 +188,8 @@ static int put_step(struct reader *r, const char *value)
 		return complain(r, r->line, "%s", ws.complaint);
 	st->line = r->line;
 	c->n_steps++;
-	c->own_lab |=
-		st->verb == VERB_SYSCTL || st->verb == VERB_RESOLVE || st->verb == VERB_NAMEINFO;
+	/* A host remembers what it is told about a path. */
+	c->own_lab |= st->verb == VERB_SYSCTL || (st->verb == VERB_INJECT && st->frame.mtu);
 	return 0;
 }
 

@@ -3,13 +3,14 @@
 #include "grid.h"
 
 #include "../report.h"
+#include "../show_ladder.h"
 #include "cases.h"
 #include "verify.h"
 
 #include <errno.h>
 #include <libsmartcols.h>
 
-enum { COL_CASE, COL_SHOWS, COL_PROGRAM, COL_KERNEL, COL_WIRE, COL_VERDICT, COLS };
+enum { COL_CASE, COL_SHOWS, COL_PROGRAM, COL_KERNEL, COL_WIRE, COL_VERDICT, COLS, WIDE = 120 };
 
 static const char *const HEADERS[COLS] = {
 	[COL_CASE] = "CASE",	 [COL_SHOWS] = "WHAT IT SHOWS",	  [COL_PROGRAM] = "PROGRAM",
@@ -18,13 +19,19 @@ static const char *const HEADERS[COLS] = {
 
 static struct libscols_table *new_table(bool color)
 {
+	bool narrow = show_ladder_width() < WIDE;
 	struct libscols_table *tb;
 
 	scols_init_debug(0);
 	tb = scols_new_table();
 	for (int i = 0; tb && i < COLS; i++) {
-		/* On a narrow terminal it is the title that gives way. */
-		if (scols_table_new_column(tb, HEADERS[i], 0, i == COL_SHOWS ? SCOLS_FL_TRUNC : 0))
+		bool counts = i == COL_PROGRAM || i == COL_KERNEL;
+
+		/* On a narrow terminal counts give way, then the title. */
+		if (scols_table_new_column(tb, HEADERS[i], 0,
+					   i == COL_SHOWS     ? SCOLS_FL_TRUNC
+					   : counts && narrow ? SCOLS_FL_HIDDEN
+							      : 0))
 			continue;
 		scols_unref_table(tb);
 		return NULL;

@@ -454,12 +454,12 @@ static const struct verb TABLE[VERBS] = {
 	[VERB_FINISH] = {"finish", "NAME finish [within MS]", true, "result", parse_timed},
 	[VERB_CLOSE] = {"close", "NAME close", true, "result", parse_nothing},
 	[VERB_WAIT] = {"wait", "wait MS", false, "result", parse_wait},
-	[VERB_INJECT] =
-		{"inject",
-		 "inject [client|server] ipv4|ipv6 udp|syn from ADDRESS:PORT to ADDRESS:PORT "
-		 "[ttl N] [tos N] [ethertype N] [header hopopts|dstopts|routing|fragment] "
-		 "[badsum] [BYTES|\"TEXT\"]",
-		 false, "result", step_args_inject},
+	[VERB_INJECT] = {"inject",
+			 "inject [client|server] ipv4|ipv6 udp|syn|toobig MTU from ADDRESS:PORT to "
+			 "ADDRESS:PORT "
+			 "[ttl N] [tos N] [ethertype N] [header hopopts|dstopts|routing|fragment] "
+			 "[badsum] [BYTES|\"TEXT\"]",
+			 false, "result", step_args_inject},
 	[VERB_SYSCTL] = {"sysctl", "sysctl client|server net.X.Y VALUE", false, "result",
 			 step_args_sysctl},
 	[VERB_RESOLVE] = {"resolve",

@@ -73,6 +73,7 @@ enum step_target { TARGET_NONE, TARGET_ADDR, TARGET_SENDER, TARGET_NOBODY };
 /* A hand-made frame: what the stack would not send. */
 struct step_frame {
 	bool ipv6, syn;
+	int mtu; /* a "packet too big" that says so, about a datagram the other way; 0: none */
 	uint8_t proto;
 	struct case_addr src, dst;
 	uint8_t ttl, tos;

@@ -56,9 +56,23 @@ static int parse_frame_field(struct words *ws, struct step *st)
 	return 0;
 }
 
+/* from ADDRESS:PORT to ADDRESS:PORT */
+static int take_ends(struct words *ws, struct step_frame *f)
+{
+	if (!words_accept(ws, "from") || words_addr(ws, "address", &f->src) < 0 ||
+	    !words_accept(ws, "to") || words_addr(ws, "address", &f->dst) < 0)
+		return words_complain(ws, "write: from ADDRESS:PORT to ADDRESS:PORT");
+	if (!f->src.has_port || !f->dst.has_port)
+		return words_complain(ws, "both addresses of a frame need a port");
+	if (!f->ipv6 && !(addr_is_mapped(&f->src.addr) && addr_is_mapped(&f->dst.addr)))
+		return words_complain(ws, "an ipv4 header holds IPv4 addresses only");
+	return 0;
+}
+
 int step_args_inject(struct words *ws, struct socket_names *names, struct step *st)
 {
 	struct step_frame *f = &st->frame;
+	int64_t mtu;
 
 	(void)names;
 	st->size = DEFAULT_SIZE;
@@ -68,18 +82,19 @@ int step_args_inject(struct words *ws, struct socket_names *names, struct step *
 	if (!f->ipv6 && !words_accept(ws, "ipv4"))
 		return words_complain(ws, "which IP header? write ipv4 or ipv6");
 	f->proto = IPPROTO_UDP;
+	if (words_accept(ws, "toobig")) {
+		if (words_number(ws, "MTU", 68, UINT16_MAX, &mtu) < 0)
+			return -EINVAL;
+		f->mtu = (int)mtu;
+		return take_ends(ws, f);
+	}
 	f->syn = words_accept(ws, "syn");
 	if (f->syn)
 		f->proto = IPPROTO_TCP;
 	else if (!words_accept(ws, "udp"))
-		return words_complain(ws, "what is in it? write udp or syn");
-	if (!words_accept(ws, "from") || words_addr(ws, "address", &f->src) < 0 ||
-	    !words_accept(ws, "to") || words_addr(ws, "address", &f->dst) < 0)
-		return words_complain(ws, "write: from ADDRESS:PORT to ADDRESS:PORT");
-	if (!f->src.has_port || !f->dst.has_port)
-		return words_complain(ws, "both addresses of a frame need a port");
-	if (!f->ipv6 && !(addr_is_mapped(&f->src.addr) && addr_is_mapped(&f->dst.addr)))
-		return words_complain(ws, "an ipv4 header holds IPv4 addresses only");
+		return words_complain(ws, "what is in it? write udp, syn or toobig MTU");
+	if (take_ends(ws, f) < 0)
+		return -EINVAL;
 	while (words_peek(ws))
 		if (parse_frame_field(ws, st) < 0)
 			return -EINVAL;
