@@ -342,7 +342,7 @@ static inline uint32_t snd_total(const struct tcp_conn *c)
 bool conn_output(struct stack *s, uint32_t i);
 /* One segment: @len octets of the queue from @seq. Returns 0 or -errno. */
 int conn_segment(struct stack *s, uint32_t i, uint32_t seq, uint32_t len, uint8_t flags);
-void conn_send_ack(struct stack *s, uint32_t i);
+int conn_send_ack(struct stack *s, uint32_t i); /* 0 or -errno */
 void conn_send_rst(struct stack *s, uint32_t i);
 void conn_challenge(struct stack *s, uint32_t i);
 uint32_t mini_ts_off(const struct stack *s, const struct tcp_mini *m);

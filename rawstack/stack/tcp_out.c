@@ -169,13 +169,16 @@ int conn_segment(struct stack *s, uint32_t i, uint32_t seq, uint32_t len, uint8_
 	return 0;
 }
 
-void conn_send_ack(struct stack *s, uint32_t i)
+int conn_send_ack(struct stack *s, uint32_t i)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
+	int rc;
 
 	/* At a shut window an octet may be out that the peer refuses: its number is not past. */
-	if (conn_segment(s, i, c->snd_wnd == 0 ? c->snd_nxt : c->snd_max, 0, TCP_ACK) == 0)
+	rc = conn_segment(s, i, c->snd_wnd == 0 ? c->snd_nxt : c->snd_max, 0, TCP_ACK);
+	if (rc == 0)
 		s->stats.tcp_pure_acks++;
+	return rc;
 }
 
 void conn_send_rst(struct stack *s, uint32_t i)
@@ -381,8 +384,8 @@ bool conn_output(struct stack *s, uint32_t i)
 		conn_rtx_arm(s, i, false);
 	}
 	if (rc == 0 && (c->flags & TCP_F_ACK_NOW))
-		conn_send_ack(s, i);
-	return rc == 0;
+		rc = conn_send_ack(s, i);
+	return rc != -ENOBUFS;
 }
 
 void tcp_flush(struct stack *s, uint64_t now)

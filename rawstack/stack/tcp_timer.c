@@ -347,6 +347,8 @@ uint64_t tcp_deadline(const struct stack *s)
 	const struct tcp *t = s->tcp;
 	uint64_t wait = syn_deadline_ms(s);
 
+	if (t->out.first != 0) /* the link had no room: again, as soon as it may have */
+		return t->now;
 	if (t->wheel.armed > 0) {
 		uint32_t ahead = next_busy(&t->wheel, t->wheel.tick, TCP_WHEEL_SLOTS);
 		uint64_t ms = (uint64_t)(t->wheel.tick - t->now_ms) + ahead;

@@ -343,6 +343,14 @@ Test(stack_data, sending)
 		 "> none\n"
 		 "nodelay\n"
 		 "> PA 1001:1501 ack 1\n"},
+		{"the link has no room for an acknowledgement: it leaves when there is",
+		 PLAIN
+		 "full\n"
+		 "< A 1:1001 ack 1\n"
+		 "< A 1001:2001 ack 1\n"
+		 "> none\n"
+		 "room\n"
+		 "> A 1 ack 2001\n"},
 		{"a segment never exceeds what the peer can take",
 		 "listen\n"
 		 "< S 0 mss 100\n"
