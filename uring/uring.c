@@ -204,11 +204,9 @@ static int uring_poll(struct engine *e, struct engine_event *events, int max, in
 	rc = submit_and_wait(u, wait_ms(u, n, timeout_ms));
 	if (rc < 0)
 		return rc;
-	u->reaping = true;
 	n += reap(u, events + n, max - n);
 	conn_expire(u);
-	u->reaping = false;
-	n += conns_take_closed(&u->conns, events + n, max - n);
+	/* What was closed meanwhile is told by the next poll, after its close was submitted. */
 	return n == 0 && u->fatal < 0 ? u->fatal : n;
 }
 

@@ -79,7 +79,6 @@ struct uring {
 	int wake_fd;
 	uint64_t wake_value;
 	bool wake_armed;
-	bool reaping;		  /* completions are being handled */
 	bool no_multishot_accept; /* the kernel refused it */
 	bool drained;		  /* ENGINE_DRAINED was delivered */
 	int fatal;		  /* -errno of a listener that broke */

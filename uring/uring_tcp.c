@@ -38,12 +38,10 @@ static void close_queue(struct uring *u, struct conn *c)
 static void conn_finish(struct uring *u, struct conn *c)
 {
 	/*
-	 * Closes ride along with the next submission: a batch of them costs about a tenth less than
-	 * as many system calls. While completions are handled there is no later submission before
-	 * ENGINE_CLOSED is delivered.
+	 * Closes ride along with the next submission, which comes before ENGINE_CLOSED is
+	 * delivered: a batch of them costs about a tenth less than as many system calls.
 	 */
-	if (!u->reaping)
-		close_queue(u, c);
+	close_queue(u, c);
 	conns_finish(&u->conns, c);
 	accept_resume(u);
 }
