@@ -105,6 +105,28 @@ Test(lab_options, link_local_hosts_reach_each_other)
 	lab_destroy(&lab);
 }
 
+/* The kernel takes the interface from its routes; only connect insists on a scope. */
+Test(lab_options, a_datagram_to_a_link_local_address_needs_no_scope)
+{
+	struct endpoint to = {.port = PORT};
+	struct sockaddr_storage ss;
+	struct pollfd p = {.events = POLLIN};
+	struct lab lab;
+	int client, n;
+
+	make(&lab, &(struct lab_options){.link_local = true});
+	to.addr = lab.host[LAB_SERVER].link_local;
+	p.fd = t_lab_socket(&lab, LAB_SERVER, AF_INET6, SOCK_DGRAM, PORT);
+	client = netns_socket(lab.host[LAB_CLIENT].netns_fd, AF_INET6, SOCK_DGRAM, 0);
+	n = endpoint_to_sockaddr(&to, AF_INET6, &ss);
+	cr_assert(connect(client, (struct sockaddr *)&ss, (socklen_t)n) < 0 && errno == EINVAL);
+	cr_assert(sendto(client, "x", 1, 0, (struct sockaddr *)&ss, (socklen_t)n) == 1, "%m");
+	cr_assert(poll(&p, 1, WAIT_MS) == 1, "nothing arrived");
+	close(p.fd);
+	close(client);
+	lab_destroy(&lab);
+}
+
 Test(lab_options, further_clients_of_any_network_reach_the_server)
 {
 	struct addr clients[LAB_FURTHER_MAX] = {

@@ -144,7 +144,7 @@ static int set_bindv6only(const struct audit *a, const char *value)
 static void start_twice(struct audit *a, struct audit_result *r)
 {
 	struct listeners *second = calloc(1, sizeof(*second));
-	struct audit_error err;
+	struct audit_error err = {0};
 	int ret;
 
 	if (!second || set_bindv6only(a, "1") < 0) {

@@ -143,7 +143,7 @@ static void last_words(const struct audit *a, char *buf, size_t size)
 static void start_again(struct audit *a, struct restart_seen *s, struct audit_result *r)
 {
 	struct listeners *after = calloc(1, sizeof(*after));
-	struct audit_error err;
+	struct audit_error err = {0};
 
 	if (!after) {
 		result_set(r, AUDIT_FAILED, "out of memory");

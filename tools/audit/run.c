@@ -584,7 +584,7 @@ static void sort_services(struct audit *a)
 static void revive(struct audit *a, struct audit_result *r)
 {
 	struct listeners *ignored;
-	struct audit_error err;
+	struct audit_error err = {0};
 	char how[64];
 
 	if (!audit_server_ended(a, how, sizeof(how)))

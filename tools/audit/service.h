@@ -34,10 +34,10 @@ bool listeners_equal(const struct listeners *a, const struct listeners *b);
 const char *listener_text(const struct sockdiag_entry *e, char *buf);
 
 struct service {
-	uint8_t proto;
-	uint16_t port;
 	size_t first, n; /* in the list of listeners */
-	bool v4, v6;	 /* some listener takes clients of that family from other hosts */
+	uint16_t port;
+	uint8_t proto;
+	bool v4, v6; /* some listener takes clients of that family from other hosts */
 };
 
 /* Sorts listeners into at most @max services. Returns how many there are. */
