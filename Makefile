@@ -232,6 +232,7 @@ BENCH_SRC := \
 	tools/bench/commands.c \
 	tools/bench/answer.c \
 	tools/bench/session.c \
+	tools/bench/watching.c \
 	tools/bench/measure.c \
 	tools/bench/idle.c \
 	tools/bench/results.c \
@@ -389,6 +390,9 @@ fuzz: ## run the fuzzers until stopped: make fuzz FUZZ=frame FUZZ_SECONDS=600
 	@$(MAKE) --no-print-directory fuzzers
 	@BUILD=$(BUILD) scripts/fuzz $(or $(FUZZ_SECONDS),600) $(or $(FUZZ),$(FUZZERS))
 
+bench: all ## the short benchmark (3 minutes): writes docs/results.md and its picture; BENCH=--long for all of it
+	@DUALWIRE=$(BUILD)/dualwire scripts/bench $(BENCH)
+
 bench-witness: all $(BUILD)/bench/make_frames $(BUILD)/bench/veth_rate ## frames per second of witness -r, next to tcpdump and tshark
 	@BUILD=$(BUILD) scripts/bench-witness
 
@@ -503,6 +507,6 @@ $(BUILD)/fuzz/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(ALL_CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
 
-.PHONY: all demo test run-tests soak check fuzz bench-witness install help clean tests fuzzers
+.PHONY: all demo test run-tests soak check fuzz bench bench-witness install help clean tests fuzzers
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -14,7 +14,7 @@ struct bench_options {
 	struct measure_config measure;
 	uint32_t families, works; /* bit masks */
 	double rate;		  /* of our generators, 0: closed loops */
-	bool idle;
+	bool idle, witness;
 	uint64_t connections; /* of idle, 0: a number that suits the engine */
 	bool json, quiet, strict;
 	const char *save; /* a directory, NULL: none */

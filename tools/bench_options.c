@@ -28,6 +28,7 @@ enum {
 	OPT_PLOT,
 	OPT_STRICT,
 	OPT_CONNECTIONS,
+	OPT_WITNESS,
 };
 
 static const char HELP[] =
@@ -53,6 +54,8 @@ static const char HELP[] =
 	"      --peer NAME=COMMAND   somebody else's server too, run by sh with PORT set\n"
 	"      --generator NAME=COMMAND   somebody else's generator too, run by sh with HOST,\n"
 	"                       PORT, SECONDS_ and CONNECTIONS set; the server's kernel counts\n"
+	"      --witness        everything a second time with the witness watching: what that\n"
+	"                       costs, and whether it drops a frame\n"
 	"      --rate N         at N connections per second instead of as many as possible: then\n"
 	"                       latencies, from when each connection was due\n"
 	"      --rounds N       times each is measured; default 4\n"
@@ -255,6 +258,9 @@ static int apply(void *options, int c)
 	case 'q':
 		o->quiet = true;
 		return 0;
+	case OPT_WITNESS:
+		o->witness = true;
+		return 0;
 	case OPT_STRICT:
 		o->strict = true;
 		return 0;
@@ -307,6 +313,16 @@ static void fill_defaults(struct bench_options *o)
 					(struct bench_subject){.name = engines[i]};
 	if (o->plan.n_loads == 0)
 		o->plan.loads[o->plan.n_loads++] = (struct bench_load){.name = "raw", .raw = true};
+	for (uint32_t i = 0, n = o->plan.n_loads; o->witness && i < n; i++) {
+		struct bench_load watched = o->plan.loads[i];
+
+		if (o->plan.n_loads == PLAN_SUBJECTS_MAX)
+			break;
+		watched.watched = true;
+		watched.name = watched.raw ? "raw, watched" : "sockets, watched";
+		if (!watched.command)
+			o->plan.loads[o->plan.n_loads++] = watched;
+	}
 	for (uint32_t i = 0; i < o->plan.n_loads; i++)
 		o->plan.loads[i].rate = o->plan.loads[i].command ? 0 : o->rate;
 }
@@ -331,6 +347,7 @@ int bench_options_read(int argc, char **argv, struct bench_options *o)
 		{"save", required_argument, NULL, OPT_SAVE},
 		{"plot", required_argument, NULL, OPT_PLOT},
 		{"connections", required_argument, NULL, OPT_CONNECTIONS},
+		{"witness", no_argument, NULL, OPT_WITNESS},
 		{"strict", no_argument, NULL, OPT_STRICT},
 		{"json", no_argument, NULL, 'J'},
 		{"quiet", no_argument, NULL, 'q'},

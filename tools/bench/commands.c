@@ -182,6 +182,17 @@ void command_load(struct command *cmd, const struct lab *lab, const struct bench
 	add(cmd, "%d", BENCH_PORT);
 }
 
+void command_witness(struct command *cmd, const struct lab *lab)
+{
+	*cmd = (struct command){0};
+	add(cmd, "/proc/self/exe");
+	add(cmd, "witness");
+	add(cmd, "-i");
+	add(cmd, "%s", lab->host[LAB_SERVER].ifname);
+	add(cmd, "-p");
+	add(cmd, "%d", BENCH_PORT);
+}
+
 void command_hold(struct command *cmd, const struct lab *lab, uint64_t connections, int first,
 		  int ports, int seconds)
 {

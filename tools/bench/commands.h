@@ -29,6 +29,9 @@ void command_load(struct command *cmd, const struct lab *lab, const struct bench
 		  const struct bench_cell *c, const struct measure_config *cfg,
 		  const struct command_run *run);
 
+/* The witness on the server's interface. */
+void command_witness(struct command *cmd, const struct lab *lab);
+
 /*
  * A generator that opens @connections from 198.51.100.@first on, @ports of each address, holds them
  * for @seconds, and says "held" when they are open.

@@ -20,7 +20,7 @@ enum {
 	HOLD_FIRST = 80,
 	HOLD_PORTS = 65535 - 1024 + 1,
 	HOLD_SPARE_S = 2, /* longer than the other load takes */
-	OPEN_S = 300, /* at most to open them all */
+	OPEN_S = 300,	  /* at most to open them all */
 	TICK_MS = 50,
 };
 

@@ -6,6 +6,7 @@
 #include "../lab/mib.h"
 #include "processor.h"
 #include "session.h"
+#include "watching.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -155,19 +156,14 @@ static void account_kernel(const struct session *s, const struct snapshot *a,
 	}
 }
 
-static int measure(struct session *s, struct bench_sample *out)
+/* The run that counts, between two readings of all counters. */
+static int measure_run(struct session *s, struct bench_sample *out)
 {
-	struct guest *g = NULL;
 	struct snapshot before, after;
-	int ret = session_learn_answer(s);
+	struct guest *g = NULL;
+	int ret = snapshot_take(s, &before);
 
 	if (ret < 0)
-		return ret;
-	note_engine(s, out);
-	if (s->cfg->warmup_s > 0)
-		ret = session_load(s, s->cfg->warmup_s, false, &g);
-	guest_free(g);
-	if (ret < 0 || (ret = snapshot_take(s, &before)) < 0)
 		return ret;
 	ret = session_load(s, s->cfg->seconds, true, &g);
 	if (ret == 0)
@@ -184,6 +180,36 @@ static int measure(struct session *s, struct bench_sample *out)
 	account_processors(&before, &after, out);
 	account_kernel(s, &before, &after, out);
 	return 0;
+}
+
+static int measure_watched(struct session *s, struct bench_sample *out)
+{
+	struct guest *watcher = NULL;
+	int ret = watching_begin(s, &watcher);
+
+	if (ret == 0)
+		ret = measure_run(s, out);
+	if (ret == 0)
+		ret = watching_end(s, watcher, &out->watched, &out->spoilers.watch_drops);
+	guest_free(watcher);
+	return ret;
+}
+
+static int measure(struct session *s, struct bench_sample *out)
+{
+	struct guest *g = NULL;
+	int ret = session_learn_answer(s);
+
+	if (ret < 0)
+		return ret;
+	note_engine(s, out);
+	if (s->cfg->warmup_s > 0)
+		ret = session_load(s, s->cfg->warmup_s, false, &g);
+	guest_free(g);
+	if (ret < 0)
+		return ret;
+	return s->plan->loads[s->cell->load].watched ? measure_watched(s, out)
+						     : measure_run(s, out);
 }
 
 int measure_cell(struct arena *a, const struct bench_plan *p, const struct bench_cell *c,

@@ -40,7 +40,8 @@ struct bench_load {
 	const char *command; /* another generator, by sh(1) with HOST, PORT, SECONDS; NULL: ours */
 	const char *name;    /* "raw", "sockets", or the other generator's */
 	bool raw;
-	double rate; /* connections per second, 0: as many as the server takes */
+	bool watched; /* with the witness beside it */
+	double rate;  /* connections per second, 0: as many as the server takes */
 };
 
 struct bench_cell {

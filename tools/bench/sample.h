@@ -25,6 +25,7 @@ enum bench_percentile { LAT_P50, LAT_P90, LAT_P99, LAT_P999, LAT_MAX, LAT_KINDS 
 	X(listen_drops, "ListenDrops")                                                             \
 	X(syn_retransmits, "TCPSynRetrans")                                                        \
 	X(cookies, "SyncookiesSent")                                                               \
+	X(watch_drops, "frames the witness dropped")                                               \
 	X(unaccounted, "PassiveOpens that no client knows of, or the reverse")                     \
 	X(idle, "percent of its time the server's processor had nothing to do, over 10")           \
 	X(stolen, "percent of its time that was taken from the server's processor, over 2")
@@ -45,6 +46,7 @@ struct bench_sample {
 	double cpu_s[CPU_KINDS];      /* seconds of the server's processor, per second */
 	double client_cpu;	      /* of the generator's processor, the part that was busy */
 	double frames_in, frames_out; /* of the generator per connection, 0: not known */
+	uint64_t watched;	      /* frames the witness saw */
 	bool has_latency;
 	double latency_us[LAT_KINDS];
 	struct bench_spoilers spoilers;
