@@ -323,9 +323,9 @@ SOAK_TESTS := \
 	lab/test_soak \
 	lab/test_differential
 FUZZERS := \
-	addr frame evidence pcap http load case
+	addr frame evidence pcap http load case stack
 SEEDERS := \
-	frame pcap
+	frame pcap stack
 TEST_SRC := \
 	tests/unit/t_main.c \
 	tests/unit/t_net.c \

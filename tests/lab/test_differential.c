@@ -16,7 +16,7 @@
  * the list of diff_excuse() with its reason, or the test fails and prints the shortest exchange
  * that still shows it. Long form: SOAK_SECONDS in the environment. One exchange: DIFF_NUMBER.
  */
-enum { EXCHANGES = 12000, REPEATS = 3, SHOWN = 6 }; /* DIFF_SHOW: as many instead */
+enum { EXCHANGES = 20000, REPEATS = 3, SHOWN = 6 }; /* DIFF_SHOW: as many instead */
 
 static struct {
 	struct diff_host *kernel, *stack;
