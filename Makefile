@@ -404,6 +404,7 @@ install: all ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 644 $(BUILD)/rawstack.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/rawstack.pc
 	for h in $(LIBRARY_HEADERS); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/$$h || exit 1; done
 	install -D -m 644 docs/dualwire-cases.5 $(DESTDIR)$(PREFIX)/share/man/man5/dualwire-cases.5
+	install -D -m 644 docs/dualwire-witness.1 $(DESTDIR)$(PREFIX)/share/man/man1/dualwire-witness.1
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
