@@ -321,7 +321,8 @@ LAB_TESTS := \
 SOAK_TESTS := \
 	lab/test_audit \
 	lab/test_soak \
-	lab/test_differential
+	lab/test_differential \
+	unit/test_stack_idle
 FUZZERS := \
 	addr frame evidence pcap http load case stack
 SEEDERS := \

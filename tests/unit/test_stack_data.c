@@ -94,6 +94,13 @@ Test(stack_data, receiving)
 		 "recv 400\n"
 		 "< PA 401:501 ack 1\n"
 		 "> A 1 ack 601 nosacks\n"},
+		{"what overlaps is one block",
+		 OPEN "< PA 21:31 ack 1\n"
+		 "> A 1 ack 1 sacks 21-31\n"
+		 "< PA 11:41 ack 1\n"
+		 "> A 1 ack 1 sacks 11-41\n"
+		 "< PA 1:11 ack 1 ; recv 40\n"
+		 "> A 1 ack 41 nosacks\n"},
 		{"the gap closed: no SACK any more",
 		 PLAIN
 		 "< PA 11:21 ack 1\n"
@@ -236,6 +243,13 @@ Test(stack_data, windows)
 		 "< PA 1:2 ack 1 ; recv 1\n"
 		 "+ 41\n"
 		 "> A 1 ack 2 win 32768\n"},
+		{"a scaled window is rounded up: its edge never moves back (SHLD-14)",
+		 OPEN "< PA 1:6 ack 1\n"
+		 "+ 41\n"
+		 "> A 1 ack 6 win 32767\n"
+		 "< PA 6:9 ack 1\n"
+		 "+ 41\n"
+		 "> A 1 ack 9 win 32767\n"},
 		{"the window of a SYN is not scaled, later ones are",
 		 "listen\n"
 		 "< S 0 mss 1000 ws 7 win 2000\n"
@@ -500,6 +514,16 @@ Test(stack_data, odd_segments)
 		 "+ 75001\n"
 		 "> RA 1 ack 1\n"
 		 "event closed ETIMEDOUT\n"},
+		{"a keep-alive waits for silence",
+		 PLAIN "keepalive 10000\n"
+		 "+ 5000\n"
+		 "< PA 1:11 ack 1 ; recv 10\n"
+		 "+ 41\n"
+		 "> A 1 ack 11\n"
+		 "+ 9900\n"
+		 "> none\n"
+		 "+ 100\n"
+		 "> A 0 ack 11\n"},
 		{"an ICMP error aborts nothing that is open",
 		 PLAIN
 		 "send 10\n"

@@ -101,6 +101,21 @@ Test(stack_loss, timer)
 		 "< A 1 ack 10001\n"
 		 "+ 1000000\n"
 		 "> none\n"},
+		{"after the timer the window grows fast up to half of what was out, then slowly",
+		 PLAIN
+		 TEN
+		 "+ 1001\n"
+		 "> A 1:1001 ack 1\n"
+		 "< A 1 ack 1001\n"
+		 "info cwnd 2000\n"
+		 "< A 1 ack 3001\n"
+		 "info cwnd 4000\n"
+		 "< A 1 ack 7001\n"
+		 "info cwnd 6000\n"
+		 "< A 1 ack 8001\n"
+		 "info cwnd 6000\n"
+		 "drop\n"
+		 "< A 1 ack 10001\n"},
 		{"what the peer has already is not sent again (RFC 2018)",
 		 SACKED
 		 TEN
@@ -226,6 +241,20 @@ Test(stack_loss, duplicates)
 		 "< A 3 ack 1 win 60002\n"
 		 "> none\n"
 		 "stat tcp_fast_retransmits 0\n"},
+		{"a second loss after a recovery is recovered, too",
+		 PLAIN
+		 TEN
+		 "< A 1 ack 1 ; < A 1 ack 1 ; < A 1 ack 1\n"
+		 "> A 1:1001 ack 1\n"
+		 "< A 1 ack 10001 ; send 4000\n"
+		 "> A 10001:11001 ack 1\n"
+		 "> A 11001:12001 ack 1\n"
+		 "> A 12001:13001 ack 1\n"
+		 "> PA 13001:14001 ack 1\n"
+		 "< A 1 ack 10001 ; < A 1 ack 10001 ; < A 1 ack 10001\n"
+		 "> A 10001:11001 ack 1\n"
+		 "stat tcp_fast_retransmits 2\n"
+		 "< A 1 ack 14001\n"},
 		{"with SACK: only the holes, all of them",
 		 SACKED
 		 TEN

@@ -122,6 +122,15 @@ Test(stack_open, passive)
 		 "> none\n"
 		 "state none\n"
 		 "stat tcp_half_open_expired 1\n"},
+		{"after a lost SYN-ACK the window starts at one segment (RFC 5681 3.1)",
+		 "listen\n"
+		 "< S 0 mss 1000\n"
+		 "> SA 0 ack 1\n"
+		 "+ 1001\n"
+		 "> SA 0 ack 1\n"
+		 "< A 1 ack 1 ; accept ; send 5000\n"
+		 "> A 1:1001 ack 1\n"
+		 "> none\n"},
 		{"a reset in SYN-RECEIVED: back to LISTEN, nobody is told (MUST-11)",
 		 "listen\n"
 		 "< S 0 mss $m\n"
