@@ -95,7 +95,8 @@ STACK_SRC := \
 	rawstack/stack/socket.c
 LINK_SRC := \
 	rawstack/stack/link_check.c \
-	rawstack/stack/link_ring.c
+	rawstack/stack/link_ring.c \
+	rawstack/stack/link_xdp.c
 WITNESS_SRC := \
 	rawstack/witness/evidence.c \
 	rawstack/witness/evidence_read.c \

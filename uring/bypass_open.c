@@ -125,8 +125,17 @@ static int explain_link(const struct bypass *b, int rc, const struct addr *taken
 			      addr_print(taken, ADDR_FORM_INET, text), ifname);
 	case -EPERM:
 	case -EACCES:
+		if (b->cfg.link->xdp)
+			return refuse(err, -EPERM,
+				      "run as root (BPF wants that), or say --link ring",
+				      "AF_XDP on %s is not permitted", ifname);
 		return refuse(err, -EPERM, "run as root, or with CAP_NET_RAW in that namespace",
 			      "raw frames on %s are not permitted", ifname);
+	case -EINVAL:
+		if (b->cfg.link->xdp)
+			return refuse(err, rc, "say --link ring, or lower the MTU",
+				      "AF_XDP carries an MTU of up to 2034, %s has more", ifname);
+		return refuse(err, rc, "", "cannot use %s: %s", ifname, strerror(-rc));
 	default:
 		return refuse(err, rc, "", "cannot use %s: %s", ifname, strerror(-rc));
 	}
@@ -160,7 +169,7 @@ static int open_link(struct bypass *b, struct engine_error *err)
 	if (rc >= 0)
 		rc = link_check(l->netns_fd, cfg.ifindex, &probe, &taken);
 	if (rc == 0)
-		rc = l->xdp ? -EOPNOTSUPP : link_ring_open(&cfg, &b->link);
+		rc = l->xdp ? link_xdp_open(&cfg, &b->link) : link_ring_open(&cfg, &b->link);
 	return rc < 0 ? explain_link(b, rc, &taken, err) : 0;
 }
 

@@ -240,13 +240,10 @@ static void *write_bulk(void *arg)
 	return NULL;
 }
 
-Test(bypass, megabytes_come_back_whole)
+static void bulk_both_ways(void)
 {
 	struct client_record rec;
 
-	make_lab(true);
-	listen_on(IPPROTO_TCP, AF_INET6, "::", false);
-	start("echo");
 	for (int i = 0; i < WAYS; i++) {
 		int fd = connect_to(IPPROTO_TCP, ways[i].family, ways[i].to, PORT, &rec);
 		struct timeval tv = {.tv_sec = WAIT_MS / 1000};
@@ -269,6 +266,31 @@ Test(bypass, megabytes_come_back_whole)
 		cr_assert(n == 0 && at == BULK, "%zd after %zu octets: %s", n, at, strerror(errno));
 		close(fd);
 	}
+}
+
+Test(bypass, megabytes_come_back_whole)
+{
+	make_lab(true);
+	listen_on(IPPROTO_TCP, AF_INET6, "::", false);
+	start("echo");
+	bulk_both_ways();
+	stop();
+}
+
+Test(bypass, megabytes_come_back_whole_over_af_xdp)
+{
+	struct server_error err;
+	int rc;
+
+	make_lab(true);
+	sv.link.xdp = true;
+	listen_on(IPPROTO_TCP, AF_INET6, "::", false);
+	rc = create("echo", &err);
+	if (rc == -EPERM)
+		cr_skip_test("%s", err.what);
+	cr_assert(rc == 0, "%s (%s)", err.what, err.remedy);
+	cr_assert(pthread_create(&sv.thread, NULL, run, NULL) == 0);
+	bulk_both_ways();
 	stop();
 }
 
