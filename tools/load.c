@@ -2,8 +2,8 @@
 /* load.c - "dualwire load": connection generators, kernel sockets or raw frames */
 #include "load.h"
 #include "cli.h"
+#include "netns_arg.h"
 
-#include "../rawstack/netlink/netns.h"
 #include "../uring/caps.h"
 #include "../uring/load/guard.h"
 #include "../uring/load/raw.h"
@@ -18,41 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* The namespace that --netns names, -1: this one. Returns 0 or an exit code after a message. */
-static int netns_open(const struct load_options *o, int *fd)
-{
-	char path[64];
-
-	*fd = -1;
-	if (!o->netns)
-		return 0;
-	if (strspn(o->netns, "0123456789") == strlen(o->netns))
-		snprintf(path, sizeof(path), "/proc/%.20s/ns/net", o->netns);
-	*fd = open(strchr(o->netns, '/') ? o->netns : path, O_RDONLY | O_CLOEXEC);
-	if (*fd < 0)
-		return cli_fail("load",
-				"cannot open network namespace '%.128s': %s; name a file "
-				"or a process",
-				o->netns, strerror(errno));
-	return 0;
-}
-
-/* From here on the process is in the namespace: it has one thread and nothing else to do. */
-static int netns_join(const struct load_options *o)
-{
-	int fd, rc = netns_open(o, &fd);
-
-	if (rc != 0 || fd < 0)
-		return rc;
-	if (setns(fd, CLONE_NEWNET) < 0)
-		rc = cli_fail("load",
-			      "cannot enter network namespace '%.128s': %s; it takes "
-			      "CAP_SYS_ADMIN over it",
-			      o->netns, strerror(errno));
-	close(fd);
-	return rc;
-}
 
 static int pin(const struct load_options *o)
 {
@@ -326,7 +291,7 @@ int cmd_load(int argc, char **argv)
 	if (rc != 0)
 		return rc == CLI_DONE ? 0 : rc;
 	block_signals();
-	rc = netns_join(&o);
+	rc = o.netns ? netns_arg_join("load", o.netns) : 0;
 	if (rc == 0 && o.generator == LOAD_RAW)
 		rc = guard_check(&o);
 	if (rc == 0)

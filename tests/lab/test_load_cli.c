@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -332,9 +333,13 @@ Test(load_cli, files_and_warmup)
 /* Connections that fail are an exit code and a line for people; Ctrl-C is an end in order. */
 Test(load_cli, failures_and_interruption)
 {
-	const char *args[] = {"load",	    "--netns", client_ns,      "--workload", "echo",
-			      "-J",	    "--rate",  "50",	       "--requests", "0",
-			      "--duration", "60",      "198.51.100.2", "7000",	     NULL};
+	const char *args[] = {"load",	    "--netns", client_ns,    "--workload", "echo",
+			      "-J",	    "--rate",  "50",	     "--requests", "0",
+			      "--duration", "60",      "--ready-fd", "3",	   "198.51.100.2",
+			      "7000",	    NULL};
+	struct program_how how = {0};
+	int ready[2];
+	char word;
 	struct program server, p;
 	struct program_result r;
 	json_t *json;
@@ -349,9 +354,13 @@ Test(load_cli, failures_and_interruption)
 	program_result_free(&r);
 
 	server_start(&server, "echo");
-	program_start(&p, NULL, args);
-	/* Blocked from the beginning of its run on, and pending until it looks. */
-	usleep(300000);
+	cr_assert(pipe2(ready, O_CLOEXEC) == 0);
+	how.pass_fd = ready[1];
+	program_start(&p, &how, args);
+	close(ready[1]);
+	/* The signal is blocked and pending until the run looks for it. */
+	cr_assert(read(ready[0], &word, 1) == 1, "it begins");
+	close(ready[0]);
 	program_signal(&p, SIGINT);
 	program_finish(&p, &r);
 	cr_assert(r.exit_code == 0, "%d %s", r.exit_code, r.err);
