@@ -176,6 +176,7 @@ static int bypass_poll(struct engine *e, struct engine_event *events, int max, i
 {
 	struct bypass *b = bypass_of(e);
 	uint64_t until = UINT64_MAX;
+	bool came, expired;
 	int n;
 
 	assert(max > 0);
@@ -188,7 +189,9 @@ static int bypass_poll(struct engine *e, struct engine_event *events, int max, i
 		send_out(b);
 		if (b->fatal < 0)
 			return b->fatal;
-		if (take_frames(b) | expire(b))
+		came = take_frames(b);
+		expired = expire(b);
+		if (came || expired)
 			continue;
 		if (b->now >= until)
 			return 0;

@@ -75,7 +75,7 @@ Test(bench_cli, silent_connections_are_held_and_still_answer)
 {
 	static const char *const args[] = {
 		"bench",	 "idle", "-J",	      "-q",  "--engines", "uring,bypass",
-		"--connections", "500", "--seconds", "0.1", NULL};
+		"--connections", "500",	 "--seconds", "0.1", NULL};
 	json_t *rows = run_json(args), *row;
 	size_t i;
 

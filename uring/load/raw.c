@@ -22,8 +22,8 @@
  * due, and sends all of it with one system call. When nothing comes it spins for SPIN_NS and then
  * sleeps.
  *
- * Retransmission timers: a sweep over the places, a slice of at most SLICE_MAX each millisecond, goes
- * round once in SWEEP_MS, over millions of places more slowly.
+ * Retransmission timers: a sweep over the places, a slice of at most SLICE_MAX each millisecond,
+ * goes round once in SWEEP_MS, over millions of places more slowly.
  *
  * Invariant: run.in_flight is the number of places that are not EXCHANGE_FREE, opening of those
  * that are EXCHANGE_SYN_SENT.
