@@ -337,11 +337,12 @@ static int start(struct xdp_link *x, const struct link_config *cfg)
 		return rc;
 	x->link.fd = rc;
 	x->link.slots = rx;
-	rc = make_area(x, rx, tx);
+	/* The program first: without the right to it, the area would fail for a limit on memory. */
+	rc = load_program(x);
+	if (rc == 0)
+		rc = make_area(x, rx, tx);
 	if (rc == 0)
 		rc = make_rings(x, rx, tx);
-	if (rc == 0)
-		rc = load_program(x);
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < rx; i++)
