@@ -10,9 +10,9 @@
 #include <stdio.h>
 
 /*
- * After a forged datagram an honest one is sent. When that is answered, a server that works in
- * order is done with both; one that works side by side is given as long again, several times over.
- * One that does not answer the honest one has lost some, and is asked again.
+ * After a forged datagram that is not answered soon an honest one is sent. When that is answered, a
+ * server that works in order is done with both; one that works side by side is given as long again,
+ * several times over. One that does not answer the honest one has lost some, and is asked again.
  */
 enum {
 	LINGER_MIN_MS = 30,
@@ -57,8 +57,8 @@ static struct probe honest_probe(const struct audit *a, size_t service)
 	return p;
 }
 
-/* Until it is answered, or @ms are over. */
-static void linger(struct audit *a, const struct forged *f, uint64_t ms)
+/* Until it is answered, or @ms are over. Returns whether it is. */
+static bool linger(struct audit *a, const struct forged *f, uint64_t ms)
 {
 	uint64_t end = clock_ns(CLOCK_MONOTONIC) + ms * NS_PER_MS, now;
 	struct pollfd fds[1 + GUEST_FDS] = {{.fd = f->fd, .events = POLLIN}};
@@ -67,6 +67,7 @@ static void linger(struct audit *a, const struct forged *f, uint64_t ms)
 		poll(fds, 1 + guest_fds(a->guest, fds + 1), LINGER_MIN_MS);
 		guest_step(a->guest);
 	}
+	return fds[0].revents & POLLIN;
 }
 
 /* @took_ms: what the honest one took. */
@@ -81,22 +82,25 @@ static uint64_t linger_for(uint64_t took_ms)
 static int try_source(struct audit *a, size_t service, struct forged *f, unsigned int wait_ms)
 {
 	struct probe honest = honest_probe(a, service);
-	uint64_t began = clock_ns(CLOCK_MONOTONIC), took_ms;
-	int ret;
-
-	honest.wait_ms = wait_ms;
-	ret = forge_send(a, f, a->speech[service].bytes, a->speech[service].len);
+	uint64_t began, took_ms;
+	bool honest_answered = false;
+	int ret = forge_send(a, f, a->speech[service].bytes, a->speech[service].len);
 
 	if (ret < 0)
 		return ret;
-	ret = audit_probe(a, &honest, 1);
-	took_ms = (clock_ns(CLOCK_MONOTONIC) - began) / NS_PER_MS;
-	if (ret == 0)
-		linger(a, f, honest.result == PROBE_ANSWERED ? linger_for(took_ms) : LINGER_MIN_MS);
+	if (!linger(a, f, LINGER_MIN_MS)) {
+		honest.wait_ms = wait_ms;
+		began = clock_ns(CLOCK_MONOTONIC);
+		ret = audit_probe(a, &honest, 1);
+		took_ms = (clock_ns(CLOCK_MONOTONIC) - began) / NS_PER_MS;
+		honest_answered = ret == 0 && honest.result == PROBE_ANSWERED;
+		if (honest_answered)
+			linger(a, f, linger_for(took_ms));
+	}
 	forge_finish(f);
 	if (ret < 0)
 		return ret;
-	return f->answered || honest.result == PROBE_ANSWERED;
+	return f->answered || honest_answered;
 }
 
 static void show(const struct forged *f, struct audit_result *r)
