@@ -333,7 +333,17 @@ Test(audit_peers, redis_in_protected_mode_refuses_every_form)
 	json_decref(o);
 }
 
-/* Only these: of a crowd of clients this socat, which forks for each, may lose some. */
+static bool is(const json_t *o, const char *name, const char *status)
+{
+	const char *text = json_string_value(json_object_get(check_of(o, name), "status"));
+
+	return strcmp(text, status) == 0;
+}
+
+/*
+ * Only these, and several times: this socat forks for each datagram and may lose some. Then a check
+ * says that it could not be carried out; it must never say that all is well.
+ */
 Test(audit_peers, socat_takes_a_forged_datagram_for_an_ipv4_client)
 {
 	const char *const args[] = {"audit",
@@ -346,6 +356,12 @@ Test(audit_peers, socat_takes_a_forged_datagram_for_an_ipv4_client)
 				    "EXEC:cat",
 				    NULL};
 	json_t *o = audit(args);
+
+	for (int i = 0;
+	     i < 5 && (is(o, "forged-mapped", "failed") || is(o, "udp-source", "failed")); i++) {
+		json_decref(o);
+		o = audit(args);
+	}
 
 	expect(o, "forged-mapped", "found");
 	expect(o, "udp-source", "found");
