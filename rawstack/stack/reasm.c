@@ -388,9 +388,14 @@ uint32_t reasm_datagrams(const struct reasm *r)
 
 void reasm_free(struct reasm *r)
 {
+	struct entry *newer;
+
 	if (!r)
 		return;
-	while (r->oldest)
-		drop_entry(r, r->oldest);
+	for (struct entry *e = r->oldest; e; e = newer) {
+		newer = e->newer;
+		drop_pieces(r, e);
+		free(e);
+	}
 	free(r);
 }
