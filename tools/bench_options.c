@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* bench_options.c - the command line of "dualwire bench" */
 #include "bench.h"
+#include "bench/commands.h"
 #include "cli.h"
 
 #include "../uring/engine.h"
@@ -43,7 +44,8 @@ static const char HELP[] =
 	"'idle' measures what connections cost that are only there: memory of the server, new\n"
 	"connections beside them, and whether they still answer.\n"
 	"\n"
-	"      --engines LIST   of epoll-textbook, epoll, uring, bypass; default: all that work\n"
+	"      --engines LIST   of epoll-textbook, epoll, uring, bypass, bypass-xdp (on AF_XDP);\n"
+	"                       default: all but the last\n"
 	"      --families LIST  of ipv4 (an AF_INET server), mapped (IPv4 to an AF_INET6 server),\n"
 	"                       native; default: all\n"
 	"      --workloads LIST of accept (accept and close), echo (one answer of 64 bytes), kept\n"
@@ -87,7 +89,7 @@ static bool engine_exists(const char *name, size_t len)
 	for (size_t i = 0; engine_name(i); i++)
 		if (strlen(engine_name(i)) == len && strncmp(engine_name(i), name, len) == 0)
 			return true;
-	return false;
+	return strlen(BENCH_BYPASS_XDP) == len && strncmp(BENCH_BYPASS_XDP, name, len) == 0;
 }
 
 /* Room for a text of the command line that is cut up. NULL: too long, or too many. */
@@ -110,7 +112,10 @@ static int engines_known(void)
 	for (size_t i = 0; engine_name(i); i++)
 		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
 			 engine_name(i));
-	return cli_usage_error("bench", "--engines: there is no such engine; there are %s", list);
+	return cli_usage_error("bench",
+			       "--engines: there is no such engine; there are %s, "
+			       "bypass-xdp",
+			       list);
 }
 
 static int engines_read(struct bench_options *o, const char *text)

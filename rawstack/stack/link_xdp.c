@@ -2,6 +2,7 @@
 /* link_xdp.c - a link over AF_XDP in copy mode: no socket buffer is made for what comes in */
 #include "link.h"
 
+#include "../clock.h"
 #include "../netlink/netns.h"
 
 #include <assert.h>
@@ -9,6 +10,7 @@
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <linux/if_xdp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -34,6 +36,7 @@ enum {
 	TX_CHUNKS_USUAL = 1024,
 	TX_BATCH = 32, /* what one call sends in copy mode */
 	KICKS_MAX = 256,
+	BUSY_MS = 1000,
 };
 
 struct ring_view {
@@ -322,6 +325,22 @@ static void xdp_close(struct link *l)
 	free(x);
 }
 
+/*
+ * The kernel frees a queue some time after the socket on it was closed: right after a predecessor's
+ * end it is still busy, and there is nothing to wait on but the call itself.
+ */
+static int bind_when_free(int fd, const struct sockaddr_xdp *sx)
+{
+	uint64_t limit = clock_ns(CLOCK_MONOTONIC) + (uint64_t)BUSY_MS * NS_PER_MS;
+
+	while (bind(fd, (const struct sockaddr *)sx, sizeof(*sx)) < 0) {
+		if (errno != EBUSY || clock_ns(CLOCK_MONOTONIC) > limit)
+			return -errno;
+		poll(NULL, 0, 1);
+	}
+	return 0;
+}
+
 static int start(struct xdp_link *x, const struct link_config *cfg)
 {
 	struct sockaddr_xdp sx = {
@@ -349,8 +368,9 @@ static int start(struct xdp_link *x, const struct link_config *cfg)
 		return rc;
 	for (uint32_t i = 0; i < rx; i++)
 		give_chunk(x, (uint64_t)i * CHUNK);
-	if (bind(x->link.fd, (struct sockaddr *)&sx, sizeof(sx)) < 0)
-		return -errno;
+	rc = bind_when_free(x->link.fd, &sx);
+	if (rc < 0)
+		return rc;
 	attr = (union bpf_attr){.map_fd = (uint32_t)x->map_fd,
 				.key = (uintptr_t)&queue,
 				.value = (uintptr_t)&x->link.fd};

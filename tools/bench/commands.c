@@ -32,7 +32,7 @@ static void add(struct command *cmd, const char *fmt, ...)
 
 bool command_server_is_bare(const struct bench_subject *s)
 {
-	return s->command == NULL && strcmp(s->name, "bypass") == 0;
+	return s->command == NULL && strncmp(s->name, "bypass", strlen("bypass")) == 0;
 }
 
 struct endpoint command_target(const struct lab *lab, enum bench_family f)
@@ -82,7 +82,7 @@ void command_server(struct command *cmd, const struct lab *lab, const struct ben
 	add(cmd, "%d", BENCH_PORT);
 	add(cmd, "%s", c->family == BENCH_IPV4 ? "-4" : "-6");
 	add(cmd, "--engine");
-	add(cmd, "%s", s->name);
+	add(cmd, "%s", command_server_is_bare(s) ? "bypass" : s->name);
 	add(cmd, "--workload");
 	add(cmd, "%s", workload_of(c->work));
 	add(cmd, "--backlog");
@@ -95,8 +95,13 @@ void command_server(struct command *cmd, const struct lab *lab, const struct ben
 		add(cmd, "--idle-timeout");
 		add(cmd, "3600");
 	}
-	if (command_server_is_bare(s))
-		add_stack(cmd, &lab->host[LAB_SERVER]);
+	if (!command_server_is_bare(s))
+		return;
+	add_stack(cmd, &lab->host[LAB_SERVER]);
+	if (strcmp(s->name, BENCH_BYPASS_XDP) == 0) {
+		add(cmd, "--link");
+		add(cmd, "xdp");
+	}
 }
 
 /* What others get to know of the server. */

@@ -42,6 +42,9 @@ void command_hold(struct command *cmd, const struct lab *lab, uint64_t connectio
 /* Where the clients of that family find the server. */
 struct endpoint command_target(const struct lab *lab, enum bench_family f);
 
+/* The bypass engine on AF_XDP instead of packet rings; else servers are named as engines. */
+#define BENCH_BYPASS_XDP "bypass-xdp"
+
 /* Does this engine bring its own stack? */
 bool command_server_is_bare(const struct bench_subject *s);
 

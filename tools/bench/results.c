@@ -12,10 +12,8 @@
 static const struct {
 	const char *a, *b;
 } PAIRS[] = {
-	{"epoll", "epoll-textbook"},
-	{"uring", "epoll-textbook"},
-	{"uring", "epoll"},
-	{"bypass", "uring"},
+	{"epoll", "epoll-textbook"}, {"uring", "epoll-textbook"}, {"uring", "epoll"},
+	{"bypass", "uring"},	     {"bypass-xdp", "uring"},	  {"bypass-xdp", "bypass"},
 };
 enum { N_PAIRS = sizeof(PAIRS) / sizeof(PAIRS[0]) };
 
