@@ -39,7 +39,7 @@ static int put_file(const char *path, const char *text)
 		return -EIO;
 	}
 	close(fd);
-	return mount(made, path, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+	return mount(made, path, "none", MS_BIND, NULL) < 0 ? -errno : 0;
 }
 
 /* Only this process sees what is mounted here. */
@@ -47,7 +47,7 @@ static int put_files(const struct resolver_files *f)
 {
 	int rc;
 
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("tmpfs", SCRATCH, "tmpfs", 0, NULL) < 0)
 		return -errno;
 	rc = put_file("/etc/hosts", f->hosts);

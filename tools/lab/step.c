@@ -523,7 +523,7 @@ static void set_key(struct step_want *want, const char *key)
 
 static int parse_message_want(struct words *ws, struct step_want *want)
 {
-	struct step_item it;
+	struct step_item it = {.item = NULL};
 
 	if (parse_item(ws, want->absent, &it) < 0)
 		return -EINVAL;
