@@ -247,6 +247,26 @@ Test(link, a_superframe_is_fetched_whole)
 	unpair(a, b);
 }
 
+/* Through the queueing discipline, taps see what we send; the link itself must not. */
+Test(link, ones_own_broadcast_does_not_come_back)
+{
+	static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	struct link_config cfg = {.netns_fd = -1, .keep_queueing = true};
+	struct link_frame f;
+	struct link *a, *b;
+
+	t_net_enter();
+	t_veth_add("va", "vb");
+	cfg.ifindex = t_link_index("va");
+	cr_assert(link_ring_open(&cfg, &a) == 0);
+	b = open_on(&kinds[0], "vb");
+	cr_assert(send_frame(a, everybody, 60, 5) && link_flush(a) == 0);
+	wait_rx(b, &f);
+	cr_assert(get_be32(f.bytes + 14) == 5);
+	cr_assert(nothing_for(a, 50));
+	unpair(a, b);
+}
+
 Test(link, drops_are_counted)
 {
 	struct link_config cfg = {.netns_fd = -1, .rx_slots = 64};
