@@ -165,9 +165,9 @@ static void ipv6_fragment(struct stack *s, struct packet *p, const struct ipv6_c
 				   .src = p->src,
 				   .dst = p->dst,
 				   .proto = hdr[0],
-				   .id = c->frag_id,
-				   .offset = c->frag_offset,
-				   .more = c->more_fragments,
+				   .id = get_be32(hdr + 4),
+				   .offset = get_be16(hdr + 2) & 0xfff8,
+				   .more = hdr[3] & 1,
 				   .counted = c->fragment_at};
 
 	f.data = span_of(data, (size_t)(end - data));

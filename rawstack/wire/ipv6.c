@@ -132,11 +132,12 @@ static void read_fragment(const uint8_t *hdr, size_t at, struct ipv6_chain *c)
 
 	if (!offset && !more)
 		return;
+	if (!c->fragment)
+		c->fragment_at = (uint16_t)at;
 	c->fragment = true;
 	c->more_fragments = more;
 	c->frag_offset = offset;
 	c->frag_id = get_be32(hdr + 4);
-	c->fragment_at = (uint16_t)at;
 }
 
 /* What one whole header of type @c->proto says. */

@@ -36,7 +36,7 @@ struct ipv6_chain {
 
 	/* For who has to answer. Offsets count from behind the fixed header. */
 	uint16_t next_at;      /* count > 0: of the octet that names @proto */
-	uint16_t fragment_at;  /* fragment: of its header */
+	uint16_t fragment_at;  /* fragment: of its header, the first of several */
 	uint16_t routing_at;   /* routed: of the first such routing header */
 	uint16_t option_at;    /* option_action: of the option's type */
 	uint8_t option_action; /* what the first unknown option that may not be skipped asks for:

@@ -328,6 +328,25 @@ Test(stack_ip, an_atomic_fragment_is_a_datagram_by_itself, .fini = finish)
 	cr_assert(t.sent == 1 && t_stack_stats(&t).frag_in == 0);
 }
 
+/* A fragment inside what was put together from fragments: nobody sends that in good faith. */
+Test(stack_ip, fragments_inside_fragments_are_dropped, .fini = finish)
+{
+	struct t_ip ip = t_ip_usual(true, IPPROTO_FRAGMENT);
+	uint8_t inner[64] = {IPPROTO_ICMPV6, 0, 0, 1, 0, 0, 0, 9}, part[8 + 32];
+
+	t_stack_open(&t, NULL);
+	for (int i = 0; i < 2; i++) {
+		memset(part, 0, 8);
+		part[0] = IPPROTO_FRAGMENT;
+		put_be16(part + 2, (uint16_t)(i * 32 | !i));
+		part[7] = 8;
+		memcpy(part + 8, inner + (size_t)i * 32, 32);
+		t_stack_ip(&t, &ip, part, sizeof(part));
+	}
+	cr_assert(t_stack_stats(&t).frag_in == 2 && t_stack_stats(&t).frag_done == 1);
+	cr_assert(t_stack_stats(&t).drop_ip_header == 1 && t.sent == 0);
+}
+
 /* Below 1280 there is no IPv6 (RFC 8200 5). */
 Test(stack_ip, a_small_mtu_has_no_ipv6, .fini = finish)
 {
