@@ -153,6 +153,8 @@ Test(link, frames_go_both_ways_in_order)
 	}
 }
 
+/* No more on their way than the kernel's backlog of 1000 holds, whatever else this CPU has to do.
+ */
 Test(link, a_batch_leaves_without_being_asked_and_all_arrives)
 {
 	for (const struct kind *k = kinds; k < KINDS_END; k++) {
@@ -164,7 +166,7 @@ Test(link, a_batch_leaves_without_being_asked_and_all_arrives)
 			continue;
 		pair(k, &a, &b);
 		while (got < 3000) {
-			while (sent < 3000 && sent < got + 1000 && send_frame(a, b->mac, 66, sent))
+			while (sent < 3000 && sent < got + 200 && send_frame(a, b->mac, 66, sent))
 				sent++;
 			cr_assert(link_flush(a) == 0);
 			wait_rx(b, &f);
