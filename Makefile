@@ -312,7 +312,7 @@ LAB_TESTS := \
 	foreign capture_file tshark \
 	cli cli_lab \
 	cases \
-	report who_gets_it bypass sockets \
+	report who_gets_it bypass stack_real sockets \
 	audit audit_peers \
 	load load_cli \
 	faults serve soak \
@@ -322,6 +322,7 @@ LAB_TESTS := \
 SOAK_TESTS := \
 	lab/test_audit \
 	lab/test_soak \
+	lab/test_stack_real \
 	lab/test_differential \
 	unit/test_stack_idle
 FUZZERS := \
@@ -347,6 +348,9 @@ TEST_SRC := \
 	tests/lab/diff_host.c \
 	tests/lab/diff_excuse.c \
 	tests/lab/t_program.c \
+	tests/lab/t_real.c \
+	tests/lab/t_stream.c \
+	tests/lab/t_forwarder.c \
 	tests/lab/t_witness.c
 
 objects = $(1:%.c=$(BUILD)/%.o)

@@ -43,11 +43,12 @@ void program_skip(const char *why)
 	abort();
 }
 
-static int open_program(void)
+static int open_program(const char *path)
 {
-	const char *path = getenv("DUALWIRE");
 	int fd;
 
+	if (!path)
+		path = getenv("DUALWIRE");
 	if (!path || !*path)
 		path = "build/dualwire";
 	fd = open(path, O_PATH | O_CLOEXEC);
@@ -79,6 +80,10 @@ static int enter_yard(const struct yard *y)
 /* Without a mapping of its ids it has no capability after exec, and may not write one. */
 static int take_rights(const struct program_how *how)
 {
+	if (how->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -1;
+	if (how->netns_fd)
+		return setns(how->netns_fd, CLONE_NEWNET);
 	if (how->yard)
 		return enter_yard(how->yard);
 	if (how->rights == PROGRAM_UNPRIVILEGED)
@@ -160,12 +165,13 @@ static int child_error(int fd)
 void program_start(struct program *p, const struct program_how *how, const char *const *args)
 {
 	static const struct program_how plain;
-	struct launch l = {.how = how ? how : &plain, .exe_fd = open_program()};
+	struct launch l = {.how = how ? how : &plain,
+			   .exe_fd = open_program(how ? how->exe : NULL)};
+	const char *name = l.how->exe ? l.how->exe : "dualwire";
 	int out[2], err[2], fail[2], error;
-	char name[] = "dualwire";
 	size_t n = 0;
 
-	l.argv[n++] = name;
+	l.argv[n++] = (char *)name;
 	for (; args[n - 1]; n++) {
 		cr_assert(n <= PROGRAM_ARGS_MAX);
 		l.argv[n] = (char *)args[n - 1];

@@ -31,11 +31,14 @@ struct program_how {
 	enum program_rights rights;
 	const char *dir;	 /* to work in, NULL: here */
 	const struct yard *yard; /* to run in, NULL: no */
+	const char *exe;	 /* a program of others, a path; NULL: ours */
+	int netns_fd;		 /* namespace to run in; 0: ours */
 	int pass_fd;		 /* becomes descriptor 3; 0: none */
 	const char *input;	 /* file to be standard input */
 	const char *output;	 /* file to be standard output, which is then not caught */
 	bool closed_reader;	 /* standard output is a pipe that nobody reads */
 	bool ignore_sigpipe;
+	bool dies_with_us; /* is killed when the thread that started it ends */
 };
 
 struct program {
