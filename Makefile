@@ -312,7 +312,7 @@ LAB_TESTS := \
 	foreign capture_file tshark \
 	cli cli_lab \
 	cases \
-	report who_gets_it bypass stack_real sockets \
+	report who_gets_it bypass stack_real stack_harm sockets \
 	audit audit_peers \
 	load load_cli \
 	faults serve soak \
@@ -323,6 +323,7 @@ SOAK_TESTS := \
 	lab/test_audit \
 	lab/test_soak \
 	lab/test_stack_real \
+	lab/test_stack_harm \
 	lab/test_differential \
 	unit/test_stack_idle
 FUZZERS := \
@@ -351,6 +352,7 @@ TEST_SRC := \
 	tests/lab/t_real.c \
 	tests/lab/t_stream.c \
 	tests/lab/t_forwarder.c \
+	tests/lab/t_harm.c \
 	tests/lab/t_witness.c
 
 objects = $(1:%.c=$(BUILD)/%.o)

@@ -140,6 +140,7 @@ static void describe(struct lab *lab, const struct lab_options *opt)
 		lab->host[LAB_CLIENT].further[i] = opt->clients[i];
 	lab->host[LAB_CLIENT].n_further = (int)opt->n_clients;
 	lab->host[LAB_SERVER].bare = opt->bare_server;
+	lab->host[LAB_CLIENT].bare = opt->bare_client;
 }
 
 static int write_setting(const struct setting *s)

@@ -43,6 +43,7 @@ struct lab_options {
 	 * own, on the link's MAC address. The addresses it is to have are in the description.
 	 */
 	bool bare_server;
+	bool bare_client; /* the same of the client's */
 	bool low_ports; /* on the server, everybody may bind ports below 1024 */
 	/*
 	 * Ports that the server's kernel hands out to sockets that did not choose one; 0: as usual.

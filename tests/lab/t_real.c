@@ -3,7 +3,6 @@
  */
 #include "t_real.h"
 
-#include "../../rawstack/netlink/netns.h"
 #include "../../uring/client.h"
 
 #include <criterion/criterion.h>
@@ -17,11 +16,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-void real_become_capable(void)
-{
-	(void)netns_become_capable();
-}
 
 void real_make(struct real *r)
 {
@@ -39,24 +33,17 @@ void real_make(struct real *r)
 
 void real_serve(struct real *r, const char *workload, const char *const *args)
 {
-	const char *all[PROGRAM_ARGS_MAX] = {"serve",
-					     "-q",
-					     "--engine",
-					     "bypass",
-					     "-i",
-					     r->ifname,
-					     "--no-dad",
-					     "--address",
-					     "198.51.100.2/24",
-					     "--address",
-					     "2001:db8:1::2/64",
-					     "--workload",
-					     workload};
+	const char *all[PROGRAM_ARGS_MAX] = {"serve", "-q", "--workload", workload};
+	const char *const own[] = {"--engine",	      "bypass",	   "-i",
+				   r->ifname,	      "--no-dad",  "--address",
+				   "198.51.100.2/24", "--address", "2001:db8:1::2/64"};
 	struct program_how how = {.netns_fd = r->server_netns, .dies_with_us = true};
 	struct pollfd ready;
 	char line[512];
-	size_t n = 13;
+	size_t n = 4;
 
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]) && !r->kernel; i++)
+		all[n++] = own[i];
 	while (args && *args)
 		all[n++] = *args++;
 	program_start(&r->server, &how, all);

@@ -17,12 +17,10 @@ struct real {
 	struct lab lab;
 	int server_netns; /* where the stack is: the lab's, or the far end of a t_harm */
 	const char *ifname;
+	bool kernel; /* the kernel's TCP serves there instead, to compare */
 	struct program server;
 	char dir[256]; /* for files of clients */
 };
-
-/* To be called before Criterion has threads: in a constructor. */
-void real_become_capable(void);
 
 /* The lab and the directory; nobody serves yet. */
 void real_make(struct real *r);

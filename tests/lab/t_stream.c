@@ -17,13 +17,7 @@
 
 enum { BLOCK = 65536 };
 
-/* A sha256sum(1) of its own, fed through a pipe. */
-struct digest {
-	pid_t pid;
-	int in, out;
-};
-
-static void digest_start(struct digest *d)
+void digest_start(struct digest *d)
 {
 	char *const argv[] = {(char *)"sha256sum", NULL};
 	int in[2], out[2];
@@ -43,7 +37,7 @@ static void digest_start(struct digest *d)
 	d->out = out[0];
 }
 
-static void digest_add(const struct digest *d, const uint8_t *data, size_t len)
+void digest_add(const struct digest *d, const uint8_t *data, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(d->in, data, len);
@@ -54,7 +48,7 @@ static void digest_add(const struct digest *d, const uint8_t *data, size_t len)
 	}
 }
 
-static void digest_end(struct digest *d, char hex[65])
+void digest_end(struct digest *d, char hex[65])
 {
 	close(d->in);
 	cr_assert(read(d->out, hex, 64) == 64, "sha256sum says nothing");
@@ -73,7 +67,7 @@ struct stream {
 	struct stream_result *out;
 };
 
-/* splitmix64, by Sebastiano Vigna: noise that no wire confuses with other noise. */
+/* splitmix64, by Sebastiano Vigna. */
 static uint64_t next_noise(uint64_t *state)
 {
 	uint64_t z = *state += 0x9e3779b97f4a7c15;
@@ -83,16 +77,21 @@ static uint64_t next_noise(uint64_t *state)
 	return z ^ z >> 31;
 }
 
+void stream_noise(uint64_t *state, uint8_t *block, size_t len)
+{
+	for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
+		uint64_t v = next_noise(state);
+
+		memcpy(block + i, &v, sizeof(v));
+	}
+}
+
 static void fill(struct stream *s)
 {
 	s->at = 0;
 	s->len = s->left < BLOCK ? (size_t)s->left : BLOCK;
 	s->left -= s->len;
-	for (size_t i = 0; i < BLOCK; i += sizeof(uint64_t)) {
-		uint64_t v = next_noise(&s->state);
-
-		memcpy(s->block + i, &v, sizeof(v));
-	}
+	stream_noise(&s->state, s->block, BLOCK);
 	digest_add(&s->sent, s->block, s->len);
 }
 

@@ -8,6 +8,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A sha256sum(1) of its own, fed through a pipe. */
+struct digest {
+	int pid, in, out;
+};
+
+void digest_start(struct digest *d);
+void digest_add(const struct digest *d, const uint8_t *data, size_t len);
+void digest_end(struct digest *d, char hex[65]);
+
+/* Fills @block with what follows @state: noise that no wire confuses with other noise. @len is a
+ * multiple of eight. */
+void stream_noise(uint64_t *state, uint8_t *block, size_t len);
+
 struct stream_result {
 	uint64_t received;
 	char sent_sha[65], received_sha[65];

@@ -26,11 +26,6 @@ enum { FILE_BYTES = 4 << 20, STREAM_BYTES = 64 << 20, SSH_PORT = 18022, IPERF_PO
 
 static struct real r;
 
-__attribute__((constructor)) static void become_capable(void)
-{
-	real_become_capable();
-}
-
 static void prepare(void)
 {
 	real_make(&r);
