@@ -44,7 +44,7 @@ struct lab_options {
 	 */
 	bool bare_server;
 	bool bare_client; /* the same of the client's */
-	bool low_ports; /* on the server, everybody may bind ports below 1024 */
+	bool low_ports;	  /* on the server, everybody may bind ports below 1024 */
 	/*
 	 * Ports that the server's kernel hands out to sockets that did not choose one; 0: as usual.
 	 * A narrow range tells such sockets from those of servers.

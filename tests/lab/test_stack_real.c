@@ -341,9 +341,19 @@ static double iperf(const struct target *t, const char *direction)
 		"--connect-timeout",	       "5000", "-f",	"m",  direction, NULL};
 	struct program_result out;
 	const char *sum = NULL, *at;
+	uint64_t end = program_now_ms() + REAL_WAIT_MS;
 	double rate;
+	bool busy;
 
-	run(&out, args);
+	/* It may still be busy with the end of the test before. */
+	do {
+		real_run(&r, &out, args, NULL, NULL);
+		busy = out.exit_code != 0 && strstr(out.err, "busy");
+		if (busy)
+			program_result_free(&out);
+	} while (busy && program_now_ms() < end);
+	cr_assert(!busy && out.exit_code == 0, "%s: %s", program_line(args),
+		  busy ? "busy for too long" : out.err);
 	for (at = out.out; (at = strstr(at, "[SUM]")) != NULL; at++)
 		sum = at;
 	at = sum ? strstr(sum, "MBytes") : NULL;
@@ -372,7 +382,7 @@ Test(stack_real, iperf3_measures_a_server_behind_the_stack_both_ways)
 	}
 	forwarder_stop(f, &result);
 	real_kill(&server);
-	cr_assert_eq(result.accepted, TARGETS * 2 * 3); /* one that steers and two that carry */
+	cr_assert_geq(result.accepted, TARGETS * 2 * 3); /* one that steers and two that carry */
 	cr_assert_eq(result.connected, result.accepted);
 }
 
