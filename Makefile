@@ -404,6 +404,9 @@ bench: all ## the short benchmark (3 minutes): writes docs/results.md and its pi
 bench-witness: all $(BUILD)/bench/make_frames $(BUILD)/bench/veth_rate ## frames per second of witness -r, next to tcpdump and tshark
 	@BUILD=$(BUILD) scripts/bench-witness
 
+bench-stack: $(BUILD)/bench/stack_core ## what a connection costs in the stack's core, without link or kernel
+	@$(BUILD)/bench/stack_core
+
 install: all ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/dualwire $(DESTDIR)$(PREFIX)/bin/dualwire
 	install -D -m 755 $(BUILD)/$(LIBRARY_SO) $(DESTDIR)$(PREFIX)/lib/$(LIBRARY_SO)
@@ -516,6 +519,6 @@ $(BUILD)/fuzz/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(ALL_CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
 
-.PHONY: all demo test run-tests soak check fuzz bench bench-witness install help clean tests fuzzers
+.PHONY: all demo test run-tests soak check fuzz bench bench-witness bench-stack install help clean tests fuzzers
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -20,20 +20,18 @@ static inline uint64_t get_le64(const uint8_t *p)
 	return v;
 }
 
-static inline void rounds(struct state *s, int n)
+static inline void round_once(struct state *s)
 {
-	while (n--) {
-		s->v0 += s->v1;
-		s->v1 = rotate(s->v1, 13) ^ s->v0;
-		s->v0 = rotate(s->v0, 32);
-		s->v2 += s->v3;
-		s->v3 = rotate(s->v3, 16) ^ s->v2;
-		s->v0 += s->v3;
-		s->v3 = rotate(s->v3, 21) ^ s->v0;
-		s->v2 += s->v1;
-		s->v1 = rotate(s->v1, 17) ^ s->v2;
-		s->v2 = rotate(s->v2, 32);
-	}
+	s->v0 += s->v1;
+	s->v1 = rotate(s->v1, 13) ^ s->v0;
+	s->v0 = rotate(s->v0, 32);
+	s->v2 += s->v3;
+	s->v3 = rotate(s->v3, 16) ^ s->v2;
+	s->v0 += s->v3;
+	s->v3 = rotate(s->v3, 21) ^ s->v0;
+	s->v2 += s->v1;
+	s->v1 = rotate(s->v1, 17) ^ s->v2;
+	s->v2 = rotate(s->v2, 32);
 }
 
 static inline struct state begin(const struct siphash_key *key)
@@ -50,14 +48,18 @@ static inline struct state begin(const struct siphash_key *key)
 static inline void absorb(struct state *s, uint64_t word)
 {
 	s->v3 ^= word;
-	rounds(s, 2);
+	round_once(s);
+	round_once(s);
 	s->v0 ^= word;
 }
 
 static inline uint64_t finish(struct state *s)
 {
 	s->v2 ^= 0xff;
-	rounds(s, 4);
+	round_once(s);
+	round_once(s);
+	round_once(s);
+	round_once(s);
 	return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
 }
 

@@ -324,14 +324,16 @@ static void ipv6_input(struct stack *s, struct packet *p)
 void ip_input(struct stack *s, uint64_t now, const uint8_t *ip, size_t len, const uint8_t *mac,
 	      bool to_group, bool csum_trusted)
 {
-	struct packet p = {.now = now,
-			   .ip = ip,
-			   .ip_len = len,
-			   .mac = mac,
-			   .to_group = to_group,
-			   .csum_trusted = csum_trusted,
-			   .own = OWN_NONE};
+	struct packet p; /* not cleared: the family's reader sets the rest, or drops it */
 
+	p.now = now;
+	p.ip = ip;
+	p.ip_len = len;
+	p.mac = mac;
+	p.to_group = to_group;
+	p.csum_trusted = csum_trusted;
+	p.own = OWN_NONE;
+	p.reassembled = false;
 	if (len == 0) {
 		s->stats.drop_short++;
 		return;

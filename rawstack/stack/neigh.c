@@ -97,14 +97,24 @@ static uint32_t *bucket_of(struct neigh *n, const struct addr *a)
 	return &n->buckets[siphash_words(&n->cfg.key, words, 2) % NEIGH_BUCKETS];
 }
 
+/*
+ * Every frame that leaves asks, so where an address was found last is looked at first: a hint, good
+ * only for an entry that holds the address now. Whoever chooses addresses that share a hint makes
+ * us hash, no more.
+ */
 static struct neigh_entry *find(struct neigh *n, const struct addr *a)
 {
-	struct neigh_entry *e;
+	uint32_t *hint = &n->hints[a->b[15] % NEIGH_HINTS];
+	struct neigh_entry *e = &n->entries[*hint];
 
+	if (e->state != NEIGH_FREE && addr_eq(&e->addr, a))
+		return e;
 	for (uint32_t i = *bucket_of(n, a); i; i = e->next) {
 		e = &n->entries[i - 1];
-		if (addr_eq(&e->addr, a))
+		if (addr_eq(&e->addr, a)) {
+			*hint = i - 1;
 			return e;
+		}
 	}
 	return NULL;
 }

@@ -52,6 +52,7 @@ enum {
 	NEIGH_BACKOFF_FACTOR = 3, /* BACKOFF_MULTIPLE */
 	NEIGH_BACKOFF_ASKS = 5,	  /* then it is forgotten */
 	NEIGH_BUCKETS = 256,
+	NEIGH_HINTS = 256,
 	NEIGH_EVICT_RATE = 100,
 };
 
@@ -88,7 +89,8 @@ struct neigh {
 	uint64_t next_ns;		 /* not later than the first deadline */
 	uint64_t drawn;			 /* random numbers used up */
 	uint32_t buckets[NEIGH_BUCKETS]; /* index + 1 */
-	struct neigh_entry *entries;	 /* entries_max of them */
+	uint32_t hints[NEIGH_HINTS]; /* by the address's last octet: index, may be out of date */
+	struct neigh_entry *entries; /* entries_max of them */
 };
 
 /* neigh_wire.c: parse into, and send from, the one form. */

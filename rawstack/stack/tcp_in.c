@@ -32,10 +32,12 @@ static void no_connection(struct stack *s, const struct tcp_in *in)
 
 void tcp_input(struct stack *s, const struct packet *p)
 {
-	struct tcp_in in = {.p = p};
 	struct span sp = span_of(p->l4, p->l4_len);
+	struct tcp_in in; /* not cleared: all is set below but the SACK blocks, which are counted */
 	uint32_t i;
 
+	in.p = p;
+	in.h.ts_val = in.h.ts_ecr = 0;
 	tcp_now(s, p->now);
 	s->stats.tcp_in++;
 	if (p->to_group || p->own == OWN_NONE) { /* MUST-57 */

@@ -15,37 +15,64 @@ static uint16_t fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-/*
- * Words in memory order: RFC 1071 2(B), the sum does not care about byte order. The two halves of
- * each word go to accumulators that cannot overflow below 2^32 words, so no carry is tested.
- */
-static uint64_t sum_bytes(const uint8_t *p, size_t n)
+/* The carry out of 64 bits comes in again below. */
+static inline uint64_t add(uint64_t sum, uint64_t word)
 {
-	uint64_t low = 0, high = 0, w64;
-	uint32_t w32;
+	sum += word;
+	return sum + (sum < word);
+}
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+static inline uint32_t load32(const uint8_t *p)
+{
+	uint32_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+/*
+ * Words in memory order: RFC 1071 2(B), the sum does not care about byte order. Four sums that do
+ * not wait for each other's carries in what is long.
+ */
+static inline uint64_t sum_bytes(const uint8_t *p, size_t n)
+{
+	uint64_t sum = 0, sum1 = 0, sum2 = 0, sum3 = 0;
 	uint16_t w16;
 
-	for (; n >= 8; p += 8, n -= 8) {
-		memcpy(&w64, p, 8);
-		low += w64 & 0xffffffff;
-		high += w64 >> 32;
+	if (n >= 32) {
+		for (; n >= 32; p += 32, n -= 32) {
+			sum = add(sum, load64(p));
+			sum1 = add(sum1, load64(p + 8));
+			sum2 = add(sum2, load64(p + 16));
+			sum3 = add(sum3, load64(p + 24));
+		}
+		sum = add(add(sum, sum1), add(sum2, sum3));
 	}
+	for (; n >= 8; p += 8, n -= 8)
+		sum = add(sum, load64(p));
 	if (n & 4) {
-		memcpy(&w32, p, 4);
-		low += w32;
+		sum = add(sum, load32(p));
 		p += 4;
 	}
 	if (n & 2) {
 		memcpy(&w16, p, 2);
-		low += w16;
+		sum = add(sum, w16);
 		p += 2;
 	}
 	if (n & 1) {
 		w16 = 0;
 		memcpy(&w16, p, 1);
-		low += w16;
+		sum = add(sum, w16);
 	}
-	return low + high;
+	return sum;
 }
 
 void csum_add(struct csum *c, const void *data, size_t len)
@@ -77,19 +104,27 @@ uint16_t csum_finish(const struct csum *c)
 	return ntohs((uint16_t)~fold(c->sum));
 }
 
+uint16_t csum_of(const void *data, size_t len)
+{
+	return ntohs((uint16_t)~fold(sum_bytes((const uint8_t *)data, len)));
+}
+
+/* The address as it is in the family's header. */
+static inline uint64_t sum_addr(const struct addr *a, bool v6)
+{
+	return v6 ? add(load64(a->b), load64(a->b + 8)) : load32(a->b + sizeof(a->b) - 4);
+}
+
 uint16_t csum_segment(const struct addr *src, const struct addr *dst, bool v6, uint8_t proto,
 		      const void *segment, size_t len)
 {
-	size_t skip = v6 ? 0 : sizeof(src->b) - 4;
 	uint64_t sum = sum_bytes(segment, len);
-	uint8_t tail[8] = {0};
 
 	/* As csum_add_pseudo(), folded once for all pieces: this is done for every segment. */
 	if (proto != IPPROTO_ICMP) {
-		put_be32(tail, (uint32_t)len);
-		tail[7] = proto;
-		sum += sum_bytes(src->b + skip, sizeof(src->b) - skip) +
-		       sum_bytes(dst->b + skip, sizeof(dst->b) - skip) + sum_bytes(tail, 8);
+		sum = add(sum, sum_addr(src, v6));
+		sum = add(sum, sum_addr(dst, v6));
+		sum = add(sum, (uint64_t)htonl((uint32_t)len) + htons(proto));
 	}
 	return ntohs((uint16_t)~fold(sum));
 }

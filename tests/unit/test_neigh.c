@@ -637,6 +637,23 @@ BOTH(a_permanent_neighbour_stays_as_it_is)
 	cr_assert(neigh_deadline(t.n) == UINT64_MAX);
 }
 
+/* The last octet alone says where an address is looked for first. */
+BOTH(neighbours_whose_addresses_end_alike_are_told_apart)
+{
+	struct addr twin = address(v6 ? "198.51.100.9" : "2001:db8::9");
+	uint8_t mac[6];
+
+	start(v6);
+	twin.b[15] = t.peer.b[15];
+	cr_assert(neigh_set_permanent(t.n, &t.peer, peer_mac) == 0);
+	cr_assert(neigh_set_permanent(t.n, &twin, thief_mac) == 0);
+	for (int turn = 0; turn < 2; turn++) {
+		cr_assert(resolves_to(s1, peer_mac));
+		cr_assert(neigh_resolve(t.n, s1, &twin, mac) == 0 &&
+			  memcmp(mac, thief_mac, 6) == 0);
+	}
+}
+
 Test(neigh, router_messages_have_no_effect, .fini = finish)
 {
 	struct addr router = address("fe80::1"), all = address("ff02::1");
