@@ -34,7 +34,7 @@ static struct exchange_step feed(struct exchange *x, const struct exchange_rules
 	struct exchange_segment seg = {
 		.seq = seq, .ack = ack, .len = len, .flags = flags, .content_ok = true};
 
-	return exchange_input(x, r, ISN, &seg, now);
+	return exchange_input(x, r, &seg, now);
 }
 
 static void expect(struct exchange_step s, enum segment_kind send, uint32_t seq, uint32_t ack)
@@ -51,8 +51,8 @@ static void expect_nothing_else(struct exchange_step s)
 
 static struct exchange opened(const struct exchange_rules *r)
 {
-	struct exchange x = {0};
-	struct exchange_step s = exchange_begin(&x, r, ISN, 100, 50);
+	struct exchange x = {.isn = ISN, .used = true};
+	struct exchange_step s = exchange_begin(&x, r, 100, 50);
 
 	expect(s, SEGMENT_SYN, ISN, 0);
 	expect_nothing_else(s);
@@ -154,10 +154,10 @@ Test(exchange, endless_until_stopping)
 
 Test(exchange, refused)
 {
-	struct exchange x = {0};
+	struct exchange x = {.isn = ISN, .used = true};
 	struct exchange_step s;
 
-	exchange_begin(&x, &ACCEPT, ISN, 100, 100);
+	exchange_begin(&x, &ACCEPT, 100, 100);
 	/* Not for us: it acknowledges something else. */
 	s = feed(&x, &ACCEPT, TCP_RST | TCP_ACK, 0, ISN + 2, 0, 150);
 	expect(s, SEGMENT_NONE, 0, 0);
@@ -180,24 +180,24 @@ Test(exchange, reset_counts_only_where_expected)
 /* An old connection of the same place is ended, and the SYN tried again at once. */
 Test(exchange, challenge_to_the_syn)
 {
-	struct exchange x = {0};
+	struct exchange x = {.isn = ISN, .used = true};
 	struct exchange_step s;
 
-	exchange_begin(&x, &ACCEPT, ISN, 100, 100);
+	exchange_begin(&x, &ACCEPT, 100, 100);
 	s = feed(&x, &ACCEPT, TCP_ACK, 777, 888, 0, 200);
 	expect(s, SEGMENT_RST, 888, 777);
 	cr_assert(s.dislike == LOAD_STALE && s.error == -1 && x.due_ns == 200);
-	s = exchange_timer(&x, &ACCEPT, ISN, 200);
+	s = exchange_timer(&x, &ACCEPT, 200);
 	expect(s, SEGMENT_SYN, ISN, 0);
 	cr_assert(s.again);
 }
 
 Test(exchange, wrong_acknowledgement)
 {
-	struct exchange x = {0};
+	struct exchange x = {.isn = ISN, .used = true};
 	struct exchange_step s;
 
-	exchange_begin(&x, &ACCEPT, ISN, 100, 100);
+	exchange_begin(&x, &ACCEPT, 100, 100);
 	s = feed(&x, &ACCEPT, TCP_SYN | TCP_ACK, PEER, ISN + 2, 0, 200);
 	expect(s, SEGMENT_RST, ISN + 2, PEER + 1);
 	cr_assert(s.dislike == LOAD_STALE && x.state == EXCHANGE_SYN_SENT);
@@ -210,10 +210,10 @@ Test(exchange, wrong_acknowledgement)
 
 Test(exchange, flags_that_make_no_sense)
 {
-	struct exchange x = {0};
+	struct exchange x = {.isn = ISN, .used = true};
 	struct exchange_step s;
 
-	exchange_begin(&x, &ACCEPT, ISN, 100, 100);
+	exchange_begin(&x, &ACCEPT, 100, 100);
 	s = feed(&x, &ACCEPT, TCP_SYN, PEER, 0, 0, 200);
 	cr_assert(s.dislike == LOAD_BAD_FLAGS && s.send == SEGMENT_NONE);
 	s = feed(&x, &ACCEPT, TCP_SYN | TCP_ACK | TCP_FIN, PEER, ISN + 1, 0, 200);
@@ -265,7 +265,7 @@ Test(exchange, answers_that_are_not_expected)
 	s = feed(&x, &r, TCP_ACK, PEER + 1, ISN + 1 + PAYLOAD, EXPECT + 1, 300);
 	cr_assert(s.error == LOAD_ERR_ANSWER && s.send == SEGMENT_RST && !s.answered);
 	x = opened(&r);
-	s = exchange_input(&x, &r, ISN, &wrong, 300);
+	s = exchange_input(&x, &r, &wrong, 300);
 	cr_assert(s.error == LOAD_ERR_ANSWER && s.send == SEGMENT_RST);
 	x = opened(&r);
 	s = feed(&x, &r, TCP_ACK | TCP_FIN, PEER + 1, ISN + 1 + PAYLOAD, 10, 300);
@@ -284,31 +284,31 @@ Test(exchange, answers_that_are_not_expected)
 Test(exchange, sends_again_and_gives_up)
 {
 	struct exchange_rules r = requests(1, LOAD_CLOSE_FIN);
-	struct exchange x = {0};
+	struct exchange x = {.isn = ISN, .used = true};
 	struct exchange_step s;
 	uint64_t start = 100;
 
-	exchange_begin(&x, &r, ISN, start, start);
+	exchange_begin(&x, &r, start, start);
 	cr_assert(x.due_ns == start + second);
-	s = exchange_timer(&x, &r, ISN, start + second);
+	s = exchange_timer(&x, &r, start + second);
 	expect(s, SEGMENT_SYN, ISN, 0);
 	cr_assert(s.again && x.due_ns == start + 3 * second);
-	exchange_timer(&x, &r, ISN, start + 3 * second);
+	exchange_timer(&x, &r, start + 3 * second);
 	cr_assert(x.due_ns == start + 5 * second, "capped by the timeout");
-	s = exchange_timer(&x, &r, ISN, start + 5 * second);
+	s = exchange_timer(&x, &r, start + 5 * second);
 	cr_assert(s.error == LOAD_ERR_TIMEOUT && s.send == SEGMENT_NONE);
 	cr_assert(x.state == EXCHANGE_FREE);
 
 	x = opened(&r);
-	s = exchange_timer(&x, &r, ISN, x.due_ns);
+	s = exchange_timer(&x, &r, x.due_ns);
 	expect(s, SEGMENT_DATA, ISN + 1, PEER + 1);
-	s = exchange_timer(&x, &r, ISN, 200 + 5 * second);
+	s = exchange_timer(&x, &r, 200 + 5 * second);
 	expect(s, SEGMENT_RST, ISN + 1 + PAYLOAD, PEER + 1);
 	cr_assert(s.error == LOAD_ERR_TIMEOUT);
 
 	x = opened(&r);
 	feed(&x, &r, TCP_ACK, PEER + 1, ISN + 1 + PAYLOAD, EXPECT, 300);
-	s = exchange_timer(&x, &r, ISN, x.due_ns);
+	s = exchange_timer(&x, &r, x.due_ns);
 	expect(s, SEGMENT_FIN, ISN + 1 + PAYLOAD, PEER + 1 + EXPECT);
 }
 
@@ -317,12 +317,19 @@ Test(exchange, isn_moves_on)
 {
 	struct exchange_rules r = requests(100000, LOAD_CLOSE_FIN);
 	struct siphash_key key = {1, 2}, other = {1, 3};
-	uint32_t bytes = r.count * r.payload, isn = exchange_isn(&r, &key, 5, 0), next;
+	uint32_t bytes = r.count * r.payload, last;
+	struct exchange x = {0}, other_key = {0}, other_place = {0};
 
-	cr_assert(isn != exchange_isn(&r, &other, 5, 0) && isn != exchange_isn(&r, &key, 6, 0));
-	for (uint32_t gen = 1; gen < 100; gen++, isn = next) {
-		next = exchange_isn(&r, &key, 5, gen);
-		cr_assert(next - isn > bytes && next - isn < UINT32_MAX / 2);
+	exchange_choose_isn(&x, &r, &key, 5);
+	exchange_choose_isn(&other_key, &r, &other, 5);
+	exchange_choose_isn(&other_place, &r, &key, 6);
+	cr_assert(x.isn != other_key.isn && x.isn != other_place.isn);
+	for (int use = 1; use < 100; use++) {
+		last = x.isn;
+		exchange_begin(&x, &r, 100, 50);
+		x.state = EXCHANGE_FREE;
+		exchange_choose_isn(&x, &r, &key, 5);
+		cr_assert(x.isn - last > bytes && x.isn - last < UINT32_MAX / 2);
 	}
 }
 
@@ -330,10 +337,10 @@ Test(exchange, held_in_silence_then_asked_or_let_go)
 {
 	struct exchange_rules r = requests(1, LOAD_CLOSE_RST);
 	struct exchange_step s;
-	struct exchange x = {0}, y;
+	struct exchange x = {.isn = ISN, .used = true}, y;
 
 	r.hold = true;
-	exchange_begin(&x, &r, ISN, 100, 50);
+	exchange_begin(&x, &r, 100, 50);
 	s = feed(&x, &r, TCP_SYN | TCP_ACK, PEER, ISN + 1, 0, 200);
 	expect(s, SEGMENT_ACK, ISN + 1, PEER + 1);
 	expect_nothing_else(s);
@@ -343,12 +350,12 @@ Test(exchange, held_in_silence_then_asked_or_let_go)
 	expect(s, SEGMENT_ACK, ISN + 1, PEER + 1);
 	y = x;
 
-	s = exchange_speak(&x, &r, ISN, 60 * second);
+	s = exchange_speak(&x, &r, 60 * second);
 	expect(s, SEGMENT_DATA, ISN + 1, PEER + 1);
 	s = feed(&x, &r, TCP_ACK, PEER + 1, ISN + 1 + PAYLOAD, EXPECT, 61 * second);
 	cr_assert(s.answered && s.since_ns == 60 * second && s.completed);
 
-	s = exchange_let_go(&y, &r, ISN, 60 * second);
+	s = exchange_let_go(&y, &r, 60 * second);
 	expect(s, SEGMENT_RST, ISN + 1, PEER + 1);
 	cr_assert(s.completed && !s.answered && y.state == EXCHANGE_FREE);
 }
@@ -357,10 +364,10 @@ Test(exchange, a_server_that_does_not_wait_while_held)
 {
 	struct exchange_rules r = requests(1, LOAD_CLOSE_RST);
 	struct exchange_step s;
-	struct exchange x = {0}, y;
+	struct exchange x = {.isn = ISN, .used = true}, y;
 
 	r.hold = true;
-	exchange_begin(&x, &r, ISN, 100, 50);
+	exchange_begin(&x, &r, 100, 50);
 	feed(&x, &r, TCP_SYN | TCP_ACK, PEER, ISN + 1, 0, 200);
 	y = x;
 	s = feed(&x, &r, TCP_ACK | TCP_FIN, PEER + 1, ISN + 1, 0, 300);

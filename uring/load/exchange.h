@@ -9,10 +9,9 @@
 
 /*
  * Not a TCP: the least a client must do so that a server sees a whole, correct connection. What has
- * been sent and acknowledged is read off the frames, since our initial sequence number is a keyed
- * hash of the source: acknowledgement - 1 - isn says how far a connection has come. What is left is
- * one struct exchange for each place in the range of sources, made before the run; nothing is
- * allocated for a connection.
+ * been sent and acknowledged is read off the frames: acknowledgement - 1 - isn says how far a
+ * connection has come. What is left is one struct exchange for each place in the range of sources,
+ * made before the run; nothing is allocated for a connection.
  *
  * Pure: segments and time come in, one segment at most goes out.
  *
@@ -35,10 +34,11 @@ struct exchange {
 	uint32_t sent;	   /* bytes of requests sent, modulo 2^32 */
 	uint32_t got;	   /* bytes of the answer that is coming in */
 	uint32_t left;	   /* requests not yet sent */
-	uint32_t gen;	   /* how often the place was used */
+	uint32_t isn;	   /* our initial sequence number: of this use, or of the last one */
 	uint8_t state;	   /* enum exchange_state */
 	uint8_t tries;	   /* of the last segment */
 	bool fin_seen;	   /* the server has closed */
+	bool used;	   /* isn is valid */
 };
 
 struct exchange_rules {
@@ -73,27 +73,28 @@ struct exchange_step {
 	int dislike;	/* enum load_dislike, -1: nothing to complain about */
 };
 
-/* The initial sequence number: a keyed hash of the place, and further for each use of it, so that a
- * server whose old connection is in TIME-WAIT takes the new one (RFC 9293 MAY-2). */
-uint32_t exchange_isn(const struct exchange_rules *rules, const struct siphash_key *key,
-		      uint32_t place, uint32_t gen);
+/* Chooses the initial sequence number for the next use of place number @place, and stores it: a
+ * keyed hash of the place, and further for each use of it, so that a server whose old connection is
+ * in TIME-WAIT takes the new one (RFC 9293 MAY-2). */
+void exchange_choose_isn(struct exchange *x, const struct exchange_rules *rules,
+			 const struct siphash_key *key, uint32_t place);
 
 /* Begins on a free place: sends the SYN. */
 struct exchange_step exchange_begin(struct exchange *x, const struct exchange_rules *rules,
-				    uint32_t isn, uint64_t now, uint64_t since);
+				    uint64_t now, uint64_t since);
 
 /* A segment for this place came. */
 struct exchange_step exchange_input(struct exchange *x, const struct exchange_rules *rules,
-				    uint32_t isn, const struct exchange_segment *seg, uint64_t now);
+				    const struct exchange_segment *seg, uint64_t now);
 
 /* Of a held connection: sends its first request, or ends it. */
 struct exchange_step exchange_speak(struct exchange *x, const struct exchange_rules *rules,
-				    uint32_t isn, uint64_t now);
+				    uint64_t now);
 struct exchange_step exchange_let_go(struct exchange *x, const struct exchange_rules *rules,
-				     uint32_t isn, uint64_t now);
+				     uint64_t now);
 
 /* Called when due_ns has come: sends again, or gives up. */
 struct exchange_step exchange_timer(struct exchange *x, const struct exchange_rules *rules,
-				    uint32_t isn, uint64_t now);
+				    uint64_t now);
 
 #endif

@@ -119,11 +119,6 @@ static int perform(struct raw *raw, uint32_t place, const struct exchange_step *
 	return send_segment(raw, place, step->send, step->seq, step->ack);
 }
 
-static uint32_t isn_of(const struct raw *raw, uint32_t place)
-{
-	return exchange_isn(&raw->rules, &raw->key, place, raw->places[place].gen);
-}
-
 /* Of an echo the answer is known; of anything else its length. */
 static bool content_ok(const struct raw *raw, const struct exchange *x, const struct ring_frame *f,
 		       const struct frame_info *info)
@@ -150,17 +145,15 @@ static int take_segment(struct raw *raw, const struct ring_frame *f, const struc
 	struct exchange_step step;
 	struct exchange *x;
 	bool opening;
-	uint32_t isn;
 
 	if (place < 0 || info->sport != target->port || !addr_eq(&info->src, &target->addr)) {
 		run_dislike(&raw->run, LOAD_WRONG_HOST);
 		return 0;
 	}
 	x = &raw->places[place];
-	isn = isn_of(raw, (uint32_t)place);
 	seg.content_ok = content_ok(raw, x, f, info);
 	opening = x->state == EXCHANGE_SYN_SENT;
-	step = exchange_input(x, &raw->rules, isn, &seg, raw->now);
+	step = exchange_input(x, &raw->rules, &seg, raw->now);
 	raw->opening -= opening && x->state != EXCHANGE_SYN_SENT;
 	return perform(raw, (uint32_t)place, &step);
 }
@@ -258,9 +251,8 @@ static int start_due(struct raw *raw)
 		if (place < 0 || !run_start(&raw->run, raw->now, &since))
 			break;
 		x = &raw->places[place];
-		x->gen++;
-		step = exchange_begin(x, &raw->rules, isn_of(raw, (uint32_t)place), raw->now,
-				      since);
+		exchange_choose_isn(x, &raw->rules, &raw->key, (uint32_t)place);
+		step = exchange_begin(x, &raw->rules, raw->now, since);
 		raw->opening++;
 		rc = perform(raw, (uint32_t)place, &step);
 		if (rc < 0)
@@ -282,7 +274,7 @@ static int ask_held(struct raw *raw)
 			continue;
 		if (raw->hold.asked - raw->run.res.requests >= OPENING_MAX)
 			return n;
-		step = exchange_speak(x, &raw->rules, isn_of(raw, raw->hold.place), raw->now);
+		step = exchange_speak(x, &raw->rules, raw->now);
 		rc = perform(raw, raw->hold.place, &step);
 		if (rc < 0)
 			return rc;
@@ -302,7 +294,7 @@ static int let_go_held(struct raw *raw)
 
 		if (x->state != EXCHANGE_HELD)
 			continue;
-		step = exchange_let_go(x, &raw->rules, isn_of(raw, raw->hold.place), raw->now);
+		step = exchange_let_go(x, &raw->rules, raw->now);
 		rc = perform(raw, raw->hold.place, &step);
 		if (rc < 0)
 			return rc;
@@ -368,7 +360,7 @@ static int sweep_timers(struct raw *raw)
 		if (x->state == EXCHANGE_FREE || raw->now < x->due_ns)
 			continue;
 		opening = x->state == EXCHANGE_SYN_SENT;
-		step = exchange_timer(x, &raw->rules, isn_of(raw, raw->sweep), raw->now);
+		step = exchange_timer(x, &raw->rules, raw->now);
 		raw->opening -= opening && x->state != EXCHANGE_SYN_SENT;
 		rc = perform(raw, raw->sweep, &step);
 		if (rc < 0)
