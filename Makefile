@@ -125,6 +125,7 @@ ENGINE_SRC := \
 	uring/bufring.c \
 	uring/uring.c \
 	uring/uring_accept.c \
+	uring/uring_sock.c \
 	uring/uring_tcp.c \
 	uring/uring_udp.c \
 	uring/bufpool.c \

@@ -32,6 +32,7 @@ enum {
 	OPT_PEERS,
 	OPT_METRICS,
 	OPT_NO_MULTISHOT,
+	OPT_DIRECT,
 	OPT_ADDRESS,
 	OPT_GATEWAY,
 	OPT_LINK,
@@ -71,6 +72,9 @@ static const char help_text[] =
 	"      --report-peers W on (default), or off: do not ask the kernel who connected\n"
 	"      --no-multishot   io_uring: one connection per accept request, should a kernel get\n"
 	"                       multishot accept wrong\n"
+	"      --direct         io_uring, Linux 6.15: connections without descriptors; their "
+	"local\n"
+	"                       address stays unknown. For comparison: it gains nothing here\n"
 	"      --metrics ADDR:PORT\n"
 	"                       counters for Prometheus at http://ADDR:PORT/metrics\n"
 	"  -i, --interface IF   bypass: an interface on which the kernel has no address\n"
@@ -104,7 +108,7 @@ static const char help_text[] =
 struct options {
 	int family; /* AF_UNSPEC: not said */
 	const char *bind, *port, *workload, *engine;
-	bool v6only, udp, json, quiet, verbose, no_addresses, no_multishot;
+	bool v6only, udp, json, quiet, verbose, no_addresses, no_multishot, direct;
 	bool where; /* an option said where to listen */
 	bool has_metrics;
 	struct endpoint metrics;
@@ -224,6 +228,9 @@ static int option_apply(void *options, int c)
 	case OPT_NO_MULTISHOT:
 		o->no_multishot = true;
 		return 0;
+	case OPT_DIRECT:
+		o->direct = true;
+		return 0;
 	case OPT_METRICS:
 		return metrics_parse(o);
 	default:
@@ -246,6 +253,23 @@ static int link_check_options(const struct options *o)
 	return 0;
 }
 
+/* Whoever asks for it by name is told when it does not work: no other engine instead. */
+static int direct_check_options(struct options *o)
+{
+	if (!o->direct)
+		return 0;
+	if (strcmp(o->engine, "auto") == 0)
+		o->engine = "uring";
+	if (strcmp(o->engine, "uring") != 0)
+		return cli_usage_error("serve", "--direct is an option of --engine uring: drop one "
+						"of them");
+	if (o->udp)
+		return cli_usage_error("serve",
+				       "--direct is about connections, and --udp has none: "
+				       "drop one of them");
+	return 0;
+}
+
 /* Returns 0 to go on, CLI_DONE, or EXIT_USAGE. */
 static int options_read(int argc, char **argv, struct options *o)
 {
@@ -260,6 +284,7 @@ static int options_read(int argc, char **argv, struct options *o)
 		{"report-peers", required_argument, NULL, OPT_PEERS},
 		{"metrics", required_argument, NULL, OPT_METRICS},
 		{"no-multishot", no_argument, NULL, OPT_NO_MULTISHOT},
+		{"direct", no_argument, NULL, OPT_DIRECT},
 		{"interface", required_argument, NULL, 'i'},
 		{"address", required_argument, NULL, OPT_ADDRESS},
 		{"gateway", required_argument, NULL, OPT_GATEWAY},
@@ -285,7 +310,8 @@ static int options_read(int argc, char **argv, struct options *o)
 				       argv[optind]);
 	if (o->v6only && o->family == AF_INET)
 		return cli_usage_error("serve", "--v6only is an option of IPv6 sockets: drop -4");
-	return link_check_options(o);
+	rc = direct_check_options(o);
+	return rc != 0 ? rc : link_check_options(o);
 }
 
 /* An address as inet_pton(3) reads it, with or without a zone; the resolver alone would take
@@ -521,6 +547,7 @@ static int workers_open(struct service *sv)
 				    .idle_timeout_ms = o->idle_s * 1000,
 				    .no_addresses = o->no_addresses,
 				    .no_multishot = o->no_multishot,
+				    .direct = o->direct,
 				    .observe = o->quiet ? NULL : observe,
 				    .observe_arg = sv->options};
 	struct engine_link link;

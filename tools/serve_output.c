@@ -81,7 +81,8 @@ static void record_json(const struct server_record *rec)
 
 	if (json != NULL && rec->peer.port != 0) {
 		report_set_endpoint(json, "peer", &rec->peer, rec->family);
-		report_set_endpoint(json, "local", &rec->local, rec->family);
+		if (rec->local.port != 0)
+			report_set_endpoint(json, "local", &rec->local, rec->family);
 	}
 	if (json != NULL && rec->event == SERVER_DATAGRAM)
 		json_object_set_new(json, "forged_mapped", json_boolean(rec->forged_mapped));
@@ -98,7 +99,7 @@ static const char *kind_text(const struct server_record *rec)
 	return addr_is_mapped(&rec->peer.addr) ? " mapped" : " native";
 }
 
-/* "-": it was not asked for. */
+/* "-": it was not asked for, or cannot be had. */
 static void endpoint_text(const struct endpoint *ep, int family, char *buf)
 {
 	if (ep->port == 0)

@@ -4,8 +4,6 @@
 
 #include "sockopt.h"
 
-#include <unistd.h>
-
 unsigned int admit_bits(const struct engine_config *cfg)
 {
 	if (cfg->no_addresses)
@@ -20,7 +18,6 @@ bool admit(struct conns *t, int fd, const struct listen_info *info, uint32_t ind
 	struct conn *c = conns_open(t, fd);
 
 	if (c == NULL) {
-		close(fd);
 		stats->refused_full++;
 		return false;
 	}

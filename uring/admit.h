@@ -13,7 +13,7 @@ unsigned int admit_bits(const struct engine_config *cfg);
 
 /*
  * Takes over @fd, accepted on listener @index. @peer is its address where accept4(2) gave it, or
- * NULL. False, with @fd closed and counted, when the table is full.
+ * NULL. False, with @fd counted and still the caller's, when the table is full.
  */
 bool admit(struct conns *t, int fd, const struct listen_info *info, uint32_t index,
 	   unsigned int bits, const struct endpoint *peer, struct engine_stats *stats,

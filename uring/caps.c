@@ -256,3 +256,16 @@ void uring_caps_explain(const struct uring_caps *caps, char *what, size_t what_s
 	snprintf(what, what_size, "io_uring is not usable: %s", cause);
 	snprintf(remedy, remedy_size, "%s", advice);
 }
+
+int uring_caps_check_direct(const struct uring_caps *caps, char *what, size_t what_size,
+			    char *remedy, size_t remedy_size)
+{
+	if (caps->direct_descriptors)
+		return 0;
+	snprintf(what, what_size,
+		 "direct descriptors are not usable: on a kernel this old a silent connection can "
+		 "delay the end of others");
+	snprintf(remedy, remedy_size,
+		 "use Linux 6.15 or newer, or ordinary descriptors (no --direct)");
+	return -EOPNOTSUPP;
+}

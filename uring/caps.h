@@ -31,4 +31,11 @@ int uring_caps_probe(struct uring_caps *caps);
 void uring_caps_explain(const struct uring_caps *caps, char *what, size_t what_size, char *remedy,
 			size_t remedy_size);
 
+/*
+ * Whether direct descriptors are to be used: 0, or -EOPNOTSUPP with cause and remedy. Pure; both
+ * texts end in NUL.
+ */
+int uring_caps_check_direct(const struct uring_caps *caps, char *what, size_t what_size,
+			    char *remedy, size_t remedy_size);
+
 #endif

@@ -97,7 +97,8 @@ static int open_best(const struct engine_config *cfg, struct engine **out, struc
 			return 0;
 		if (first == 0) {
 			first = rc;
-			engines[i].explain(rc, err);
+			if (err->what[0] == '\0')
+				engines[i].explain(rc, err);
 		}
 	}
 	return first;

@@ -76,6 +76,12 @@ struct engine_config {
 	uint32_t recv_buffers;		/* for streams, a power of two; 0: as many as are useful */
 	uint32_t queue_entries;		/* io_uring: of both queues; 0: so that none overflows */
 	bool no_multishot;		/* io_uring: one connection per accept request */
+	/*
+	 * io_uring, Linux 6.15: accepted sockets have no descriptor but a slot of the ring's own
+	 * table, which RLIMIT_NOFILE bounds, less the backlogs: @max_conns may become less. Their
+	 * local address stays zero.
+	 */
+	bool direct;
 	/* Of streams; each address and the cookie cost a system call. */
 	bool no_addresses; /* leave out peer, local and cookie */
 	bool peer_only;	   /* leave out local and cookie */

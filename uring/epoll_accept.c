@@ -70,8 +70,10 @@ static bool accept_one(struct epolled *ep, struct epoll_listener *l, struct engi
 	if (ask && endpoint_from_sockaddr((struct sockaddr *)&ss, len, &peer) < 0)
 		ask = false;
 	if (!admit(&ep->conns, fd, &l->info, epoll_listener_index(ep, l), ep->admit,
-		   ask ? &peer : NULL, &ep->stats, ev))
+		   ask ? &peer : NULL, &ep->stats, ev)) {
+		close(fd);
 		return false;
+	}
 	if (ep->textbook)
 		epoll_conn_register(ep, conns_of_handle(&ep->conns, ev->conn));
 	return true;

@@ -415,6 +415,7 @@ static int open_engine(struct server *s, const struct server_config *cfg, struct
 				     .idle_timeout_ms = cfg->idle_timeout_ms,
 				     .queue_entries = cfg->queue_entries,
 				     .no_multishot = cfg->no_multishot,
+				     .direct = cfg->direct,
 				     .link = cfg->link,
 				     .no_addresses = cfg->no_addresses,
 				     .peer_only = cfg->observe == NULL};

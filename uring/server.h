@@ -51,6 +51,7 @@ struct server_config {
 	 * do not tell them. */
 	bool no_addresses;
 	bool no_multishot;		/* as in engine.h */
+	bool direct;			/* as in engine.h */
 	uint32_t queue_entries;		/* as in engine.h */
 	const struct engine_link *link; /* of the bypass engine, see engine.h; else NULL */
 	server_observer observe;	/* called on the server's thread; may be NULL */

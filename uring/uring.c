@@ -145,6 +145,10 @@ static bool dispatch(struct uring *u, const struct io_uring_cqe *cqe, struct eng
 		u->wake_armed = false;
 		*ev = (struct engine_event){.type = ENGINE_WOKEN, .buf = ENGINE_NO_BUF};
 		return cqe->res == sizeof(u->wake_value);
+	case OP_SHUTDOWN:
+		conn_shutdown_complete(u, cqe);
+		break;
+	case OP_ASK:	/* failed: the answer stays zero */
 	case OP_CANCEL: /* the cancelled request tells itself */
 	case OP_CLOSE:	/* fails only for a descriptor that is not ours */
 		break;
@@ -193,7 +197,7 @@ static int take_drained(struct uring *u, struct engine_event *events, int max)
 static int uring_poll(struct engine *e, struct engine_event *events, int max, int timeout_ms)
 {
 	struct uring *u = uring_of(e);
-	int n, rc;
+	int n, rc, reaped;
 
 	assert(max > 0);
 	n = conns_take_closed(&u->conns, events, max);
@@ -204,7 +208,9 @@ static int uring_poll(struct engine *e, struct engine_event *events, int max, in
 	rc = submit_and_wait(u, wait_ms(u, n, timeout_ms));
 	if (rc < 0)
 		return rc;
-	n += reap(u, events + n, max - n);
+	reaped = reap(u, events + n, max - n);
+	sock_answers(u, events + n, reaped);
+	n += reaped;
 	conn_expire(u);
 	/* What was closed meanwhile is told by the next poll, after its close was submitted. */
 	return n == 0 && u->fatal < 0 ? u->fatal : n;
@@ -232,12 +238,6 @@ static void uring_drain(struct engine *e)
 static void uring_stats(const struct engine *e, struct engine_stats *out)
 {
 	*out = ((const struct uring *)e)->stats;
-}
-
-static void uring_shutdown(struct engine *e, engine_conn conn)
-{
-	/* The system call: the operation would run on a kernel thread of its own. */
-	conns_shutdown(&uring_of(e)->conns, conn);
 }
 
 static const char *uring_text(const struct engine *e)
@@ -311,13 +311,32 @@ static int ring_open(struct uring *u)
 	return 0;
 }
 
+static int direct_check(struct uring *u, struct engine_error *err)
+{
+	int rc = uring_caps_check_direct(&u->caps, err->what, sizeof(err->what), err->remedy,
+					 sizeof(err->remedy));
+
+	return rc < 0 ? rc : sock_table_size(&u->cfg, err);
+}
+
+static void text_make(struct uring *u)
+{
+	char direct[48] = "";
+
+	if (u->cfg.direct)
+		snprintf(direct, sizeof(direct), ", direct descriptors for %u connections",
+			 u->cfg.max_conns);
+	snprintf(u->text, sizeof(u->text), "io_uring: %s accept%s, buffer ring, %s",
+		 u->cfg.no_multishot ? "singleshot" : "multishot", direct,
+		 u->cfg.no_addresses ? "no addresses" : "SO_PEERNAME");
+}
+
 static int uring_open(const struct engine_config *cfg, struct engine **out,
 		      struct engine_error *err)
 {
 	struct uring *u;
 	int rc;
 
-	(void)err;
 	u = calloc(1, sizeof(*u));
 	if (u == NULL)
 		return -ENOMEM;
@@ -325,6 +344,9 @@ static int uring_open(const struct engine_config *cfg, struct engine **out,
 	u->cfg = *cfg;
 	conns_config_defaults(&u->cfg);
 	rc = uring_caps_probe(&u->caps);
+	if (rc < 0)
+		goto err_caps;
+	rc = u->cfg.direct ? direct_check(u, err) : 0;
 	if (rc < 0)
 		goto err_caps;
 	rc = conns_init(&u->conns, &u->cfg, clock_ms());
@@ -338,13 +360,16 @@ static int uring_open(const struct engine_config *cfg, struct engine **out,
 	rc = ring_open(u);
 	if (rc < 0)
 		goto err_ring;
+	rc = u->cfg.direct ? sock_table_open(u) : 0;
+	if (rc < 0)
+		goto err_table;
 	u->no_multishot_accept = u->cfg.no_multishot;
-	snprintf(u->text, sizeof(u->text), "io_uring: %s accept, buffer ring, %s",
-		 u->cfg.no_multishot ? "singleshot" : "multishot",
-		 u->cfg.no_addresses ? "no addresses" : "SO_PEERNAME");
+	text_make(u);
 	*out = &u->engine;
 	return 0;
 
+err_table:
+	io_uring_queue_exit(&u->ring);
 err_ring:
 	close(u->wake_fd);
 err_wake:
@@ -375,6 +400,7 @@ static void uring_destroy(struct engine *e)
 	cancel_everything(u);
 	bufring_close(&u->tcp_bufs);
 	bufring_close(&u->udp_bufs);
+	sock_table_close(u);
 	io_uring_queue_exit(&u->ring);
 	conns_destroy(&u->conns);
 	for (uint32_t i = 0; i < u->n_listeners; i++) {
@@ -383,6 +409,7 @@ static void uring_destroy(struct engine *e)
 	}
 	close(u->wake_fd);
 	free(u->dgrams);
+	free(u->names);
 	free(u);
 }
 

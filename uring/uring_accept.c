@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* uring_accept.c - listeners of streams: multishot accept, its errors, and the drain */
-#include "admit.h"
 #include "uring_internal.h"
 
 #include <assert.h>
@@ -19,7 +18,8 @@
  * singleshot, each with a place reserved, and at the limit there are none: the backlog waits.
  *
  * Without descriptors or memory the kernel leaves the connection in the backlog. The accept is then
- * armed again when a connection has closed, or by a timer, never at once: that would spin.
+ * armed again when a connection has closed, or by a timer, never at once: that would spin. Into a
+ * full table of direct descriptors it loses the connection: see uring_sock.c for why none is full.
  */
 
 static uint32_t room(const struct uring *u)
@@ -49,6 +49,7 @@ void listener_close(struct uring_listener *l)
 void accept_arm(struct uring *u, struct uring_listener *l)
 {
 	bool multishot = !u->no_multishot_accept && room(u) >= u->burst;
+	int flags = u->cfg.direct ? 0 : SOCK_CLOEXEC; /* a slot is not inherited, and refuses it */
 	struct io_uring_sqe *sqe;
 
 	if (l->fd < 0 || l->armed || u->conns.draining ||
@@ -58,9 +59,11 @@ void accept_arm(struct uring *u, struct uring_listener *l)
 	if (sqe == NULL)
 		return;
 	if (multishot)
-		io_uring_prep_multishot_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
+		io_uring_prep_multishot_accept(sqe, l->fd, NULL, NULL, flags);
 	else
-		io_uring_prep_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
+		io_uring_prep_accept(sqe, l->fd, NULL, NULL, flags);
+	if (u->cfg.direct)
+		sqe->file_index = IORING_FILE_INDEX_ALLOC;
 	l->gen = gen_next(l->gen);
 	io_uring_sqe_set_data64(sqe, listener_tag(u, l));
 	l->armed = true;
@@ -129,12 +132,20 @@ static void accept_failed(struct uring *u, struct uring_listener *l, int error)
 	u->stats.accept_pauses += backoff_error(&l->backoff, u->conns.now_ms);
 }
 
-static bool accept_admit(struct uring *u, struct uring_listener *l, int fd, struct engine_event *ev)
+static bool accept_admit(struct uring *u, struct uring_listener *l, int sock, bool slot,
+			 struct engine_event *ev)
 {
+	unsigned int bits = admit_bits(&u->cfg);
+
 	l->ever = true;
 	backoff_reset(&l->backoff);
-	return admit(&u->conns, fd, &l->info, listener_index(u, l), admit_bits(&u->cfg), NULL,
-		     &u->stats, ev);
+	if (!admit(&u->conns, sock, &l->info, listener_index(u, l), slot ? 0 : bits, NULL,
+		   &u->stats, ev)) {
+		sock_close(u, sock);
+		return false;
+	}
+	sock_ask(u, ev, sock, bits);
+	return true;
 }
 
 bool accept_complete(struct uring *u, uint32_t index, const struct io_uring_cqe *cqe,
@@ -149,7 +160,9 @@ bool accept_complete(struct uring *u, uint32_t index, const struct io_uring_cqe 
 		u->accepts_single -= !l->multishot;
 	}
 	if (cqe->res >= 0)
-		admitted = accept_admit(u, l, cqe->res, ev);
+		admitted = accept_admit(u, l,
+					u->cfg.direct ? sock_of_slot((uint32_t)cqe->res) : cqe->res,
+					u->cfg.direct, ev);
 	else
 		accept_failed(u, l, cqe->res);
 	if (l->armed && l->multishot && room(u) < u->burst)
@@ -164,7 +177,7 @@ static bool drain_one(struct uring *u, struct uring_listener *l, struct engine_e
 
 	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0) {
-		*n += accept_admit(u, l, fd, ev);
+		*n += accept_admit(u, l, fd, false, ev);
 		return false;
 	}
 	if (errno == EAGAIN)

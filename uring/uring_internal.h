@@ -3,6 +3,7 @@
 #ifndef URING_URING_INTERNAL_H
 #define URING_URING_INTERNAL_H
 
+#include "admit.h"
 #include "backoff.h"
 #include "bufring.h"
 #include "caps.h"
@@ -31,6 +32,8 @@ enum uring_op {
 	OP_SEND,
 	OP_DGRAM_RECV,
 	OP_DGRAM_SEND,
+	OP_ASK,
+	OP_SHUTDOWN,
 };
 
 /* What waits for a free submission entry or a free buffer. */
@@ -72,7 +75,9 @@ struct uring {
 	struct bufring tcp_bufs, udp_bufs; /* opened with the first listener that needs them */
 	struct uring_dgram *dgrams;
 	struct conns conns;
-	uint32_t accepts_single; /* singleshot accepts in flight: each has a place reserved */
+	struct uring_names *names; /* of direct descriptors, by connection; else NULL */
+	uint32_t asked;		   /* requests for them since the last answers */
+	uint32_t accepts_single;   /* singleshot accepts in flight: each has a place reserved */
 	struct uring_listener listeners[ENGINE_LISTENERS_MAX];
 	uint32_t n_listeners;
 	uint32_t burst; /* sum of the backlogs: what multishot accept may deliver at once */
@@ -82,7 +87,7 @@ struct uring {
 	bool no_multishot_accept; /* the kernel refused it */
 	bool drained;		  /* ENGINE_DRAINED was delivered */
 	int fatal;		  /* -errno of a listener that broke */
-	char text[96];
+	char text[128];
 };
 
 static inline struct uring *uring_of(struct engine *e)
@@ -123,6 +128,37 @@ struct io_uring_sqe *uring_sqe(struct uring *u);
 /* Asks to cancel the request with @tag. False: no submission entry. */
 bool uring_cancel(struct uring *u, uint64_t tag);
 
+/*
+ * uring_sock.c: what conn.fd of a stream stands for, a descriptor or a slot of the ring's table.
+ * Everything below takes both.
+ */
+
+/* Bounds cfg->max_conns by the table it can have. -EMFILE, with @err filled: none worth having. */
+int sock_table_size(struct engine_config *cfg, struct engine_error *err);
+int sock_table_open(struct uring *u);
+
+/* Closes what is in it. No request may be under way. */
+void sock_table_close(struct uring *u);
+
+/* conn.fd of a slot. */
+int sock_of_slot(uint32_t slot);
+
+/* Directs a prepared request at @sock. */
+void sock_use(struct io_uring_sqe *sqe, int sock);
+
+/* Closes it with the next submission, or at once when there is no entry. */
+void sock_close(struct uring *u, int sock);
+
+/* Asks a slot just accepted for the ADMIT_* bits of @ev that it can tell; a descriptor has been
+ * asked already. sock_answers() then fills all events that are due. */
+void sock_ask(struct uring *u, const struct engine_event *ev, int sock, unsigned int bits);
+void sock_answers(struct uring *u, struct engine_event *events, int n);
+
+/* Half-closes: a descriptor now, a slot when @tag completes with a descriptor for
+ * sock_shutdown_installed(). False: no submission entry. */
+bool sock_shutdown(struct uring *u, const struct conn *c, uint64_t tag);
+void sock_shutdown_installed(int fd);
+
 /* uring_accept.c: listeners of streams */
 
 /* Arms what may be armed now. */
@@ -160,6 +196,8 @@ bool conn_recv_complete(struct uring *u, const struct io_uring_cqe *cqe, struct 
 bool conn_send_complete(struct uring *u, const struct io_uring_cqe *cqe, struct engine_event *ev);
 int uring_receive(struct engine *e, engine_conn conn);
 int uring_send(struct engine *e, engine_conn conn, const void *data, size_t len, engine_buf buf);
+void uring_shutdown(struct engine *e, engine_conn conn);
+void conn_shutdown_complete(struct uring *u, const struct io_uring_cqe *cqe);
 void uring_close(struct engine *e, engine_conn conn);
 
 /* uring_udp.c: datagrams */

@@ -62,6 +62,7 @@ static struct served *start(const char *workload, const struct server_config *wa
 					.backlog = 256};
 	sv->cfg = *wanted;
 	sv->cfg.engine = t_engine;
+	sv->cfg.direct = t_direct;
 	sv->cfg.workload = workload;
 	sv->cfg.listeners = &sv->spec;
 	sv->cfg.n_listeners = 1;

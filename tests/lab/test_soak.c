@@ -146,7 +146,7 @@ static void churn_once(unsigned long i)
  * The first part lets the server touch what it will ever need; from then on its memory must not
  * grow, however long it takes.
  */
-ENGINE_TEST(soak, churn_leaves_memory_flat_and_no_descriptor)
+ENGINE_TEST_FD(soak, churn_leaves_memory_flat_and_no_descriptor)
 {
 	enum { WARM = 1500, SLACK_KB = 256 };
 	struct program p;
@@ -245,7 +245,7 @@ static pid_t worker_of(pid_t pid)
  * Each of them has been served once, so its buffer was in use once: an idle connection must have
  * given it back. And they must not make the server work more for others.
  */
-ENGINE_TEST(soak, fifteen_thousand_idle_connections_cost_little_and_slow_nobody_down)
+ENGINE_TEST_FD(soak, fifteen_thousand_idle_connections_cost_little_and_slow_nobody_down)
 {
 	enum { WANTED = 15000, SHORT_WANTED = 3000, RESERVE = 100, SHORT = 300, BYTES_MAX = 1024 };
 	int wanted = getenv("SOAK_SECONDS") ? WANTED : SHORT_WANTED;

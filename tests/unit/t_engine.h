@@ -5,12 +5,27 @@
 
 #include "../../rawstack/netlink/lab.h"
 #include "../../rawstack/netlink/netns.h"
+#include "../../uring/caps.h"
 #include "../../uring/engine.h"
 
 #include <criterion/criterion.h>
 
 /* The engine of the test that runs; each test is a process of its own. */
 static const char *t_engine = "uring";
+
+/* The uring engine with direct descriptors: for engine_config and server_config. */
+static bool t_direct;
+
+static inline void t_engine_direct(void)
+{
+	struct uring_caps caps;
+
+	uring_caps_probe(&caps);
+	if (!caps.direct_descriptors)
+		cr_skip_test("direct descriptors need Linux 6.15 or newer");
+	t_engine = "uring";
+	t_direct = true;
+}
 
 /* Of the bypass engine, else NULL: for engine_config and server_config. */
 static const struct engine_link *t_link;
@@ -40,8 +55,8 @@ static inline void t_engine_bypass(void)
 	t_link = &link;
 }
 
-/* Like Test(), once per engine over kernel sockets. */
-#define ENGINE_TEST(suite, name)                                                                   \
+/* Like Test(), once per engine over kernel sockets, with ordinary descriptors. */
+#define ENGINE_TEST_FD(suite, name)                                                                \
 	static void name(void);                                                                    \
 	Test(suite, name##__uring)                                                                 \
 	{                                                                                          \
@@ -60,7 +75,18 @@ static inline void t_engine_bypass(void)
 	}                                                                                          \
 	static void name(void)
 
-/* And for the one without. Nothing may be asked of it before it runs, and no lo is there. */
+/* And for sockets without descriptors. */
+#define ENGINE_TEST(suite, name)                                                                   \
+	static void name(void);                                                                    \
+	Test(suite, name##__uring_direct)                                                          \
+	{                                                                                          \
+		t_engine_direct();                                                                 \
+		name();                                                                            \
+	}                                                                                          \
+	ENGINE_TEST_FD(suite, name)
+
+/* And for the one without sockets. Nothing may be asked of it before it runs, and no lo is there.
+ */
 #define ENGINE_TEST_ALL(suite, name)                                                               \
 	static void name(void);                                                                    \
 	Test(suite, name##__bypass)                                                                \

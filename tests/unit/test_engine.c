@@ -7,6 +7,7 @@
 #include "netfix.h"
 #include "t_engine.h"
 
+#include <dirent.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -132,6 +133,7 @@ static struct engine *open_engine(const struct engine_config *wanted)
 
 	cfg.backlog = 64;
 	cfg.link = t_link;
+	cfg.direct = t_direct;
 	if (cfg.max_conns == 0)
 		cfg.max_conns = 256;
 	rc = engine_open(t_engine, &cfg, &e, &err);
@@ -430,7 +432,7 @@ ENGINE_TEST(engine, without_datagram_buffers_it_waits_and_goes_on_when_one_is_re
 	engine_destroy(e);
 }
 
-ENGINE_TEST(engine, accept_pauses_are_few_while_descriptors_are_short)
+ENGINE_TEST_FD(engine, accept_pauses_are_few_while_descriptors_are_short)
 {
 	struct engine *e = open_engine(&(struct engine_config){0});
 	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
@@ -541,6 +543,103 @@ ENGINE_TEST(engine, as_many_buffers_as_there_are_can_be_lent)
 	}
 	for (int i = 0; i < N; i++)
 		close(fds[i]);
+	engine_destroy(e);
+}
+
+Test(caps, direct_descriptors_are_refused_where_they_delay_others)
+{
+	struct uring_caps caps = {.available = true};
+	char what[160], remedy[200];
+	int rc;
+
+	rc = uring_caps_check_direct(&caps, what, sizeof(what), remedy, sizeof(remedy));
+	cr_assert(rc == -EOPNOTSUPP && strstr(what, "delay the end of others"), "%s", what);
+	cr_assert(strstr(remedy, "6.15") && strstr(remedy, "--direct"), "%s", remedy);
+	caps.direct_descriptors = true;
+	cr_assert(uring_caps_check_direct(&caps, what, sizeof(what), remedy, sizeof(remedy)) == 0);
+}
+
+static int open_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* More connections than the table has places come and go: a place not given back would be missed,
+ * and into a full table the kernel loses what it accepts. */
+Test(engine, direct_descriptors_are_none_and_their_places_come_back)
+{
+	enum { N = 200, HELD = 8 };
+	struct engine_event ev;
+	struct engine_stats stats;
+	int held[HELD], before, fd;
+	struct engine *e;
+	uint16_t port;
+
+	t_engine_direct();
+	e = open_engine(&(struct engine_config){.max_conns = 16});
+	port = listen_on(e, IPPROTO_TCP, "::");
+	cr_assert(strstr(engine_text(e), "direct descriptors for 16 connections"), "%s",
+		  engine_text(e));
+	before = open_descriptors();
+	for (int i = 0; i < HELD; i++) {
+		held[i] = connect_to(port);
+		ev = expect(e, ENGINE_ACCEPT);
+		cr_assert(ev.peer.port != 0 && addr_is_mapped(&ev.peer.addr) && ev.cookie != 0);
+		cr_assert(ev.local.port == 0, "it cannot be had");
+	}
+	cr_assert(open_descriptors() == before + HELD, "descriptors of the server's end");
+	for (int i = 0; i < N; i++) {
+		fd = connect_to(port);
+		ev = expect(e, ENGINE_ACCEPT);
+		engine_close(e, ev.conn);
+		expect(e, ENGINE_CLOSED);
+		close(fd);
+	}
+	engine_stats(e, &stats);
+	cr_assert(stats.accepted == N + HELD && stats.accept_pauses == 0);
+	for (int i = 0; i < HELD; i++)
+		close(held[i]);
+	engine_destroy(e);
+}
+
+/* Destroying closes at once, as with ordinary descriptors, not when the ring's remains are gone. */
+ENGINE_TEST(engine, destroying_it_ends_every_connection)
+{
+	struct engine *e = open_engine(&(struct engine_config){0});
+	int fd = connect_to(listen_on(e, IPPROTO_TCP, "::"));
+	char c;
+
+	expect(e, ENGINE_ACCEPT);
+	engine_destroy(e);
+	cr_assert(recv(fd, &c, 1, MSG_DONTWAIT) == 0, "no FIN: %s", strerror(errno));
+	close(fd);
+}
+
+/* The table of files is bounded by the limit, less the backlogs; without any room it says so. */
+Test(engine, direct_descriptors_are_as_many_as_the_limit_of_files_allows)
+{
+	struct engine_config cfg = {.max_conns = 1000, .backlog = 64, .direct = true};
+	struct engine_error err;
+	struct engine *e;
+
+	t_engine_direct();
+	cr_assert(setrlimit(RLIMIT_NOFILE, &(struct rlimit){100, 100}) == 0);
+	cr_assert(engine_open("uring", &cfg, &e, &err) == 0, "%s", err.what);
+	cr_assert(strstr(engine_text(e), "for 36 connections"), "%s", engine_text(e));
+	engine_destroy(e);
+	cfg.backlog = 100;
+	cr_assert(engine_open("uring", &cfg, &e, &err) == -EMFILE);
+	cr_assert(strstr(err.what, "more than 100 files"), "%s", err.what);
+	cr_assert(strstr(err.remedy, "ulimit -n"), "%s", err.remedy);
+	/* "auto" takes the next, and says what was wrong with the first. */
+	cr_assert(engine_open("auto", &cfg, &e, &err) == 0, "%s", err.what);
+	cr_assert(strstr(err.what, "more than 100 files"), "%s", err.what);
 	engine_destroy(e);
 }
 

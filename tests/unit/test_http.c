@@ -158,6 +158,7 @@ static void start(struct served *sv)
 				   .backlog = 64};
 	struct server_config cfg = {.engine = t_engine,
 				    .link = t_link,
+				    .direct = t_direct,
 				    .workload = "http",
 				    .listeners = &spec,
 				    .n_listeners = 1,
