@@ -313,7 +313,7 @@ LAB_TESTS := \
 	foreign capture_file tshark \
 	cli cli_lab \
 	cases \
-	report who_gets_it bypass stack_real stack_harm sockets \
+	report who_gets_it bypass stack_real stack_harm stack_attack sockets \
 	audit audit_peers \
 	load load_cli \
 	faults serve soak \

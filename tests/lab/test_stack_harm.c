@@ -19,7 +19,7 @@
  */
 enum {
 	SOAK_BYTES = 100 << 20,
-	LIVE_BYTES = 2 << 20,
+	LIVE_BYTES = 1 << 20,
 	VIRTUAL_BYTES = 16 << 20,
 	LOSS_PPM = 50000,
 	DUP_PPM = 10000,
