@@ -203,7 +203,6 @@ AUDIT_SRC := \
 	tools/audit/finding.c \
 	tools/audit/prefix.c \
 	tools/audit/traces.c \
-	tools/audit/guest.c \
 	tools/audit/service.c \
 	tools/audit/probe.c \
 	tools/audit/speech.c \
@@ -246,6 +245,7 @@ COMMAND_SRC := \
 	tools/bench.c \
 	tools/bench_options.c \
 	tools/bench_idle.c \
+	tools/guest.c \
 	tools/cli.c \
 	tools/report.c \
 	tools/evidence_file.c \

@@ -7,7 +7,7 @@
 #include "../../rawstack/witness/judge.h"
 #include "../../rawstack/witness/witness.h"
 #include "finding.h"
-#include "guest.h"
+#include "../guest.h"
 #include "prefix.h"
 #include "probe.h"
 #include "service.h"

@@ -4,7 +4,7 @@
 #define TOOLS_AUDIT_PROBE_H
 
 #include "../../rawstack/witness/flow.h"
-#include "guest.h"
+#include "../guest.h"
 
 /*
  * Probes run side by side, PROBES_AT_ONCE at a time, each with a deadline of its own that begins

@@ -3,7 +3,7 @@
 #ifndef TOOLS_BENCH_SESSION_H
 #define TOOLS_BENCH_SESSION_H
 
-#include "../audit/guest.h"
+#include "../guest.h"
 #include "commands.h"
 
 struct session {

@@ -2,7 +2,7 @@
 /* guest.c - somebody else's command in a process namespace of its own */
 #include "guest.h"
 
-#include "../../rawstack/clock.h"
+#include "../rawstack/clock.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* guest.h - somebody else's command, run in a network namespace with all that it starts, to a
  * certain end */
-#ifndef TOOLS_AUDIT_GUEST_H
-#define TOOLS_AUDIT_GUEST_H
+#ifndef TOOLS_GUEST_H
+#define TOOLS_GUEST_H
 
 #include <stdbool.h>
 #include <stddef.h>
