@@ -98,8 +98,8 @@ Test(ladder, a_mapped_connection_takes_the_six_steps_of_the_textbook)
 		"the SYN leaves as IPv4",
 		"arrives as an IPv4 datagram, EtherType 0x0800",
 		"TCP finds the AF_INET6 listener [::]:7000 (V6ONLY off)",
-		"the addresses are mapped: it keeps an AF_INET6 socket, [::ffff:198.51.100.2]:7000 "
-		"> ",
+		("the addresses are mapped: it keeps an AF_INET6 socket, "
+		 "[::ffff:198.51.100.2]:7000 > "),
 		"the SYN/ACK goes back as IPv4",
 		"accept returns [::ffff:198.51.100.1]:40000 on an AF_INET6 socket",
 	};
