@@ -192,3 +192,21 @@ long real_memory_kb(pid_t pid)
 	fclose(f);
 	return kb;
 }
+
+bool real_may_change_groups(void)
+{
+	char text[8] = "";
+	FILE *f = fopen("/proc/self/setgroups", "r");
+	bool may = f && fgets(text, sizeof(text), f) && strncmp(text, "allow", 5) == 0;
+
+	if (f)
+		fclose(f);
+	return may && geteuid() == 0;
+}
+
+bool real_is_running(const struct program *p)
+{
+	struct pollfd over = {.fd = p->pid_fd, .events = POLLIN};
+
+	return poll(&over, 1, 0) == 0;
+}

@@ -49,6 +49,11 @@ void real_run(struct real *r, struct program_result *out, const char *const *arg
 void real_start(struct real *r, struct program *p, const char *const *args);
 void real_kill(struct program *p);
 
+bool real_is_running(const struct program *p);
+
+/* Some programs give up root before they work: impossible with one id in a user namespace. */
+bool real_may_change_groups(void);
+
 /* A path in the directory, in one of sixteen static buffers. */
 const char *real_path(const struct real *r, const char *name);
 

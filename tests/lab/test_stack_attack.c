@@ -9,7 +9,6 @@
 #include <net/ethernet.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +183,14 @@ Test(stack_attack, nmap_cannot_foretell_sequence_numbers)
 	program_result_free(&out);
 }
 
+/* Of the ipv6toolkit, whose programs become nobody before they send. */
+static const char *toolkit(const char *program)
+{
+	if (!real_may_change_groups())
+		program_skip("the ipv6toolkit needs root, and more ids than one");
+	return real_need(program, "ipv6toolkit");
+}
+
 /* --- floods --- */
 
 /* A thousand a second, each with an exchange, and every one must succeed. */
@@ -201,16 +208,23 @@ static void load_during(const char *addr)
 	program_result_free(&out);
 }
 
+/* One that a send error has ended on the way has proved nothing: once more. */
 static void flood(const char *const *args)
 {
-	struct program p;
+	enum { ATTEMPTS = 3 };
+	bool lasted = false;
 
-	real_start(&r, &p, args);
-	poll(NULL, 0, 200); /* so that it is under way; nothing depends on it */
-	load_during("198.51.100.2");
-	load_during("2001:db8:1::2");
-	cr_assert(kill(p.pid, 0) == 0, "the flood has ended");
-	real_kill(&p);
+	for (int i = 0; i < ATTEMPTS && !lasted; i++) {
+		struct program p;
+
+		real_start(&r, &p, args);
+		poll(NULL, 0, 200); /* so that it is under way; nothing depends on it */
+		load_during("198.51.100.2");
+		load_during("2001:db8:1::2");
+		lasted = real_is_running(&p);
+		real_kill(&p);
+	}
+	cr_assert(lasted, "%s: it ends by itself", program_line(args));
 }
 
 Test(stack_attack, syns_from_forged_sources_keep_nobody_out)
@@ -243,7 +257,7 @@ Test(stack_attack, syns_from_forged_sources_keep_nobody_out)
 
 Test(stack_attack, syns_over_ipv6_from_forged_neighbours_keep_nobody_out)
 {
-	const char *const args[] = {real_need("tcp6", "ipv6toolkit"),
+	const char *const args[] = {toolkit("tcp6"),
 				    ON_LINK,
 				    "-s",
 				    "2001:db8:1::/64",
@@ -322,52 +336,18 @@ static void run_once(const char *const *args)
 
 Test(stack_attack, nobody_becomes_a_neighbour_or_a_router_by_saying_so)
 {
-	const char *const na[] = {real_need("na6", "ipv6toolkit"),
-				  ON_LINK,
-				  TO_US,
-				  FORGER,
-				  "-s",
-				  "2001:db8:1::1",
-				  "-t",
-				  "2001:db8:1::1",
-				  "-o",
-				  "-c",
-				  NULL};
-	const char *const ns[] = {real_need("ns6", "ipv6toolkit"),
-				  ON_LINK,
-				  TO_US,
-				  FORGER,
-				  "-s",
-				  "2001:db8:1::1",
-				  "-t",
-				  "2001:db8:1::2",
-				  NULL};
-	const char *const ra[] = {real_need("ra6", "ipv6toolkit"),
-				  ON_LINK,
-				  TO_US,
-				  FORGER,
-				  "-s",
-				  "fe80::66",
-				  "-t",
-				  "1000",
-				  "-P",
-				  "2001:db8:1::/64#LA",
-				  NULL};
-	const char *const rd[] = {real_need("rd6", "ipv6toolkit"),
-				  ON_LINK,
-				  TO_US,
-				  FORGER,
-				  "-s",
-				  "fe80::66",
-				  "-r",
-				  "2001:db8:1::1",
-				  "-t",
-				  "fe80::66",
-				  "-x",
-				  "2001:db8:1::2",
-				  "-a",
-				  "7000",
-				  NULL};
+	const char *const na[] = {
+		toolkit("na6"), ON_LINK,	 TO_US, FORGER, "-s", "2001:db8:1::1",
+		"-t",		"2001:db8:1::1", "-o",	"-c",	NULL};
+	const char *const ns[] = {toolkit("ns6"),  ON_LINK, TO_US,	     FORGER, "-s",
+				  "2001:db8:1::1", "-t",    "2001:db8:1::2", NULL};
+	const char *const ra[] = {
+		toolkit("ra6"),	      ON_LINK, TO_US, FORGER, "-s", "fe80::66", "-t", "1000", "-P",
+		"2001:db8:1::/64#LA", NULL};
+	const char *const rd[] = {toolkit("rd6"), ON_LINK,    TO_US, FORGER,
+				  "-s",		  "fe80::66", "-r",  "2001:db8:1::1",
+				  "-t",		  "fe80::66", "-x",  "2001:db8:1::2",
+				  "-a",		  "7000",     NULL};
 	const char *const arp[] = {real_need("nping", "nmap"),
 				   "--arp",
 				   "--arp-type",
@@ -398,35 +378,11 @@ Test(stack_attack, nobody_becomes_a_neighbour_or_a_router_by_saying_so)
 
 Test(stack_attack, floods_of_claims_leave_the_true_neighbour_in_place)
 {
-	const char *const na[] = {real_need("na6", "ipv6toolkit"),
-				  ON_LINK,
-				  TO_US,
-				  FORGER,
-				  "-s",
-				  "2001:db8:1::/64",
-				  "-F",
-				  "50",
-				  "-T",
-				  "50",
-				  "-o",
-				  "-l",
-				  "-z",
-				  "1",
-				  NULL};
-	const char *const ra[] = {real_need("ra6", "ipv6toolkit"),
-				  ON_LINK,
-				  TO_US,
-				  FORGER,
-				  "-s",
-				  "fe80::/64",
-				  "-F",
-				  "50",
-				  "-f",
-				  "20",
-				  "-l",
-				  "-z",
-				  "1",
-				  NULL};
+	const char *const na[] = {toolkit("na6"), ON_LINK, TO_US, FORGER, "-s", "2001:db8:1::/64",
+				  "-F",		  "50",	   "-T",  "50",	  "-o", "-l",
+				  "-z",		  "1",	   NULL};
+	const char *const ra[] = {toolkit("ra6"), ON_LINK, TO_US, FORGER, "-s", "fe80::/64", "-F",
+				  "50",		  "-f",	   "20",  "-l",	  "-z", "1",	     NULL};
 	int fd = watch_for_forger();
 	struct program p[2];
 
@@ -434,8 +390,10 @@ Test(stack_attack, floods_of_claims_leave_the_true_neighbour_in_place)
 	real_start(&r, &p[1], ra);
 	for (uint64_t end = program_now_ms() + FLOOD_MS; program_now_ms() < end;)
 		serve_some();
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
+		cr_assert(real_is_running(&p[i]), "attacker %d ended by itself", i);
 		real_kill(&p[i]);
+	}
 	expect_nothing_for_forger(fd);
 }
 
@@ -459,18 +417,9 @@ Test(stack_attack, what_seems_to_come_from_ourselves_gets_no_answer)
 				  "198.51.100.2",
 				  "198.51.100.2",
 				  NULL};
-	const char *const v6[] = {real_need("tcp6", "ipv6toolkit"),
-				  ON_LINK,
-				  TO_US,
-				  "-s",
-				  "2001:db8:1::2",
-				  "-o",
-				  "7000",
-				  "-a",
-				  "7000",
-				  "-X",
-				  "S",
-				  NULL};
+	const char *const v6[] = {toolkit("tcp6"), ON_LINK, TO_US,  "-s",
+				  "2001:db8:1::2", "-o",    "7000", "-a",
+				  "7000",	   "-X",    "S",    NULL};
 	struct program_result out;
 	int fd = watch_for_forger();
 	uint8_t frame[2048];
@@ -490,14 +439,9 @@ Test(stack_attack, what_seems_to_come_from_ourselves_gets_no_answer)
 
 Test(stack_attack, fragments_that_never_end_are_forgotten)
 {
-	const char *const pod[] = {real_need("frag6", "ipv6toolkit"),
-				   ON_LINK,
-				   TO_US,
-				   "-s",
-				   "2001:db8:1::1",
-				   "-X",
-				   NULL};
-	const char *const many[] = {real_need("frag6", "ipv6toolkit"),
+	const char *const pod[] = {toolkit("frag6"), ON_LINK, TO_US, "-s",
+				   "2001:db8:1::1",  "-X",    NULL};
+	const char *const many[] = {toolkit("frag6"),
 				    ON_LINK,
 				    TO_US,
 				    "-s",
@@ -528,13 +472,15 @@ Test(stack_attack, fragments_that_never_end_are_forgotten)
 	real_start(&r, &p[2], v4);
 	for (uint64_t end = program_now_ms() + FLOOD_MS; program_now_ms() < end;)
 		serve_some();
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
+		cr_assert(real_is_running(&p[i]), "attacker %d ended by itself", i);
 		real_kill(&p[i]);
+	}
 }
 
 Test(stack_attack, a_forged_too_big_makes_no_segment_small)
 {
-	const char *const args[] = {real_need("icmp6", "ipv6toolkit"),
+	const char *const args[] = {toolkit("icmp6"),
 				    ON_LINK,
 				    TO_US,
 				    "-s",
