@@ -47,7 +47,7 @@ void real_serve(struct real *r, const char *workload, const char *const *args)
 	while (args && *args)
 		all[n++] = *args++;
 	program_start(&r->server, &how, all);
-	r->server.deadline_ms += 24U * 3600 * 1000; /* the test has one of its own */
+	r->server.deadline_ms += UINT64_C(24) * 3600 * 1000; /* the test has one of its own */
 	ready = (struct pollfd){.fd = r->server.out_fd, .events = POLLIN};
 	cr_assert(poll(&ready, 1, REAL_WAIT_MS) == 1 &&
 			  read(r->server.out_fd, line, sizeof(line)) > 0,
