@@ -125,27 +125,43 @@ static void await_records(size_t n)
 	}
 }
 
-static int open_client(int proto, int family)
+/* @source 0: any port. */
+static int open_client_from(int proto, int family, uint16_t source)
 {
-	struct client_config cfg = {.netns_fd = -1,
-				    .proto = proto,
-				    .family = family,
-				    .v6only = family == AF_INET6 ? 0 : -1};
+	struct client_config cfg = {
+		.netns_fd = -1,
+		.proto = proto,
+		.family = family,
+		.v6only = family == AF_INET6 ? 0 : -1,
+		.bind = source != 0,
+		.source = {.addr = family == AF_INET ? ADDR_ANY4 : ADDR_ANY6, .port = source},
+	};
 	int fd = client_open(&cfg);
 
 	cr_assert(fd >= 0, "client_open: %s", strerror(-fd));
 	return fd;
 }
 
-static int connect_to(int proto, int family, const char *addr, uint16_t port,
-		      struct client_record *rec)
+static int open_client(int proto, int family)
+{
+	return open_client_from(proto, family, 0);
+}
+
+static int connect_from(uint16_t source, int proto, int family, const char *addr, uint16_t port,
+			struct client_record *rec)
 {
 	struct endpoint peer = netfix_ep(addr, port);
-	int fd = open_client(proto, family);
+	int fd = open_client_from(proto, family, source);
 	int rc = client_connect(fd, &peer, CLIENT_MS, rec);
 
 	cr_assert(rc == 0, "connect to %s: %s", addr, strerror(-rc));
 	return fd;
+}
+
+static int connect_to(int proto, int family, const char *addr, uint16_t port,
+		      struct client_record *rec)
+{
+	return connect_from(0, proto, family, addr, port, rec);
 }
 
 /* A direct descriptor cannot be asked for its own address, a socket taken by the drain can. Two
@@ -314,7 +330,7 @@ ENGINE_TEST_ALL(server, discarded_datagrams_are_recorded_and_not_answered)
 
 ENGINE_TEST_ALL(server, a_thousand_short_connections_are_each_recorded_once)
 {
-	enum { N = 1000 };
+	enum { N = 1000, SOURCES = 20000 /* of our choice: the kernel may choose one twice */ };
 	static struct client_record cl[N];
 
 	add_listener(IPPROTO_TCP, AF_INET6, "::", false);
@@ -322,9 +338,9 @@ ENGINE_TEST_ALL(server, a_thousand_short_connections_are_each_recorded_once)
 	start("accept");
 	for (int i = 0; i < N; i++) {
 		bool native = i % 3 == 0;
-		int fd = connect_to(IPPROTO_TCP, native ? AF_INET6 : AF_INET,
-				    native ? "2001:db8:1::2" : "198.51.100.2", port_of(i % 3 == 2),
-				    &cl[i]);
+		int fd = connect_from(
+			(uint16_t)(SOURCES + i), IPPROTO_TCP, native ? AF_INET6 : AF_INET,
+			native ? "2001:db8:1::2" : "198.51.100.2", port_of(i % 3 == 2), &cl[i]);
 
 		cr_assert(client_finish(fd, CLIENT_MS) == 0, "the server closes by FIN at once");
 	}
