@@ -371,7 +371,7 @@ Test(stack_real, iperf3_measures_a_server_behind_the_stack_both_ways)
 	}
 	forwarder_stop(f, &result);
 	real_kill(&server);
-	cr_assert_geq(result.accepted, TARGETS * 2 * 3); /* one that steers and two that carry */
+	cr_assert_geq(result.accepted, 6UL * TARGETS); /* one that steers and two that carry */
 	cr_assert_eq(result.connected, result.accepted);
 }
 
