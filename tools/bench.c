@@ -201,7 +201,7 @@ int cmd_bench(int argc, char **argv)
 	o->measure = (struct measure_config){.seconds = 1,
 					     .warmup_s = 0.3,
 					     .in_flight = 256,
-					     .kept = 2000,
+					     .kept = 900,
 					     .report_peers = true,
 					     .tick = interrupted};
 	rc = bench_options_read(argc, argv, o);
