@@ -215,7 +215,7 @@ static int number_read(const char *option, double max, double *out)
 
 static int count_read(const char *option, double max, uint32_t *out)
 {
-	double value;
+	double value = 0;
 	int rc = number_read(option, max, &value);
 
 	if (rc == 0)
@@ -273,7 +273,7 @@ static int apply(void *options, int c)
 		o->save = optarg;
 		return 0;
 	case OPT_CONNECTIONS:
-		rc = number_read("--connections", ENGINE_CONNS_MAX / 2, &number);
+		rc = number_read("--connections", (double)ENGINE_CONNS_MAX - 65536, &number);
 		o->connections = (uint64_t)number;
 		return rc;
 	case OPT_PLOT:

@@ -32,7 +32,7 @@ struct spread spread_of(const double *values, size_t n)
 
 struct spread spread_of_ratios(const double *a, const double *b, size_t n)
 {
-	double ratios[FIGURES_MAX];
+	double ratios[FIGURES_MAX] = {0};
 	size_t used = 0;
 
 	assert(n <= FIGURES_MAX);

@@ -86,16 +86,15 @@ static int read_result(const struct session *s, struct guest *g, struct idle_res
 	size_t len;
 	const char *text = strchr(guest_output(g, &len), '{');
 	json_t *r = text ? json_loads(text, 0, NULL) : NULL;
-	json_t *errors = json_object_get(r, "errors"), *held = json_object_get(r, "held"), *value;
-	const char *key;
+	json_t *errors = json_object_get(r, "errors"), *held = json_object_get(r, "held");
 
 	if (!r)
 		return session_fail(s, -EPROTO, "dualwire load", "gave no result", g);
 	out->held = (uint64_t)json_integer_value(json_object_get(held, "connections"));
 	out->opening_s = json_number_value(json_object_get(held, "opening_s"));
 	out->answered = (uint64_t)json_integer_value(json_object_get(r, "requests"));
-	json_object_foreach (errors, key, value)
-		out->errors += (uint64_t)json_integer_value(value);
+	for (void *i = json_object_iter(errors); i; i = json_object_iter_next(errors, i))
+		out->errors += (uint64_t)json_integer_value(json_object_iter_value(i));
 	json_decref(r);
 	return 0;
 }
@@ -134,7 +133,7 @@ int idle_measure(struct arena *a, const struct bench_plan *p, uint32_t subject,
 	int ret;
 
 	*out = (struct idle_result){.asked_for = connections};
-	own.max_conns = connections + 4 * cfg->in_flight;
+	own.max_conns = connections + (uint64_t)4 * cfg->in_flight;
 	ret = session_begin(&s);
 	if (ret == 0)
 		ret = rate(&s, &out->rate_alone);

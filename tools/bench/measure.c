@@ -159,7 +159,7 @@ static void account_kernel(const struct session *s, const struct snapshot *a,
 /* The run that counts, between two readings of all counters. */
 static int measure_run(struct session *s, struct bench_sample *out)
 {
-	struct snapshot before, after;
+	struct snapshot before, after = {0};
 	struct guest *g = NULL;
 	int ret = snapshot_take(s, &before);
 

@@ -142,7 +142,7 @@ static int put_text(struct reader *r, enum once once, const char **field, const 
 static int put_listener(struct reader *r, const char *value)
 {
 	struct lab_case *c = current(r);
-	struct words ws;
+	struct words ws = {.n = 0};
 
 	if (c->n_listeners == CASE_LISTENERS_MAX)
 		return complain(r, r->line, "too many listeners; a case has at most %d",

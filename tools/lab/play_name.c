@@ -60,7 +60,7 @@ int play_nameinfo(struct play *p, const struct step *st, struct outcome *out)
 
 int play_sysctl(struct play *p, const struct step *st, struct outcome *out)
 {
-	struct lab_error err;
+	struct lab_error err = {{0}, {0}};
 	char value[VALUE_TEXT];
 
 	(void)out;

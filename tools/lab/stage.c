@@ -41,7 +41,7 @@ static int apply(struct stage *s, const struct case_setting *set, const struct w
 		.gateway = set->has_via ? &set->via.addr : NULL,
 		.device = set->on_lo ? LAB_DEVICE_LO : LAB_DEVICE_LINK,
 	};
-	struct lab_error err;
+	struct lab_error err = {{0}, {0}};
 	int rc = 0;
 
 	if (set->kind == SETTING_SYSCTL)
@@ -225,7 +225,7 @@ int stage_files(const struct stage *s, const struct lab_case *c, struct resolver
 int stage_open(const struct lab_case *c, struct stage *s, char *why, size_t why_len)
 {
 	const struct where w = {why, why_len};
-	struct lab_error err;
+	struct lab_error err = {{0}, {0}};
 	int rc;
 
 	*s = (struct stage){.dns = 0};
