@@ -108,6 +108,21 @@ static void conn_set_timer(struct conns *t, struct conn *c)
 	wheel_add(&t->wheel, &c->timer, conn_due_ms(t, c));
 }
 
+int conn_send_begin(struct conn *c, const void *data, size_t len, engine_buf buf)
+{
+	if (c == NULL)
+		return -ENOTCONN;
+	if (c->sending)
+		return -EALREADY;
+	if (len == 0)
+		return -EINVAL;
+	c->send_data = data;
+	c->send_left = len;
+	c->send_done = 0;
+	c->send_buf = buf;
+	return 0;
+}
+
 void conns_touch(struct conns *t, struct conn *c)
 {
 	c->active_ms = t->now_ms;

@@ -83,6 +83,12 @@ struct conn *conns_find(struct conns *t, uint32_t index, uint32_t gen);
 /* The open connection a handle stands for, else NULL. */
 struct conn *conns_of_handle(struct conns *t, engine_conn conn);
 
+/*
+ * Notes what engine_send() was given; the engine sets c->sending once it is under way. @c may be
+ * NULL: -ENOTCONN. Else 0, -EALREADY (one is under way) or -EINVAL (nothing to send).
+ */
+int conn_send_begin(struct conn *c, const void *data, size_t len, engine_buf buf);
+
 /* Something happened on it: its idle timeout begins anew. */
 void conns_touch(struct conns *t, struct conn *c);
 

@@ -167,17 +167,10 @@ int epoll_send(struct engine *e, engine_conn conn, const void *data, size_t len,
 {
 	struct epolled *ep = epolled_of(e);
 	struct conn *c = conns_of_handle(&ep->conns, conn);
+	int rc = conn_send_begin(c, data, len, buf);
 
-	if (c == NULL)
-		return -ENOTCONN;
-	if (c->sending)
-		return -EALREADY;
-	if (len == 0)
-		return -EINVAL;
-	c->send_data = data;
-	c->send_left = len;
-	c->send_done = 0;
-	c->send_buf = buf;
+	if (rc < 0)
+		return rc;
 	c->sending = true;
 	send_try(ep, c);
 	return 0;

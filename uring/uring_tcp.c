@@ -175,18 +175,9 @@ int uring_send(struct engine *e, engine_conn conn, const void *data, size_t len,
 {
 	struct uring *u = uring_of(e);
 	struct conn *c = conns_of_handle(&u->conns, conn);
+	int rc = conn_send_begin(c, data, len, buf);
 
-	if (c == NULL)
-		return -ENOTCONN;
-	if (c->sending)
-		return -EALREADY;
-	if (len == 0)
-		return -EINVAL;
-	c->send_data = data;
-	c->send_left = len;
-	c->send_done = 0;
-	c->send_buf = buf;
-	return send_arm(u, c);
+	return rc < 0 ? rc : send_arm(u, c);
 }
 
 bool conn_send_complete(struct uring *u, const struct io_uring_cqe *cqe, struct engine_event *ev)
