@@ -17,6 +17,7 @@ enum {
 	EARLY_MS = 500,	   /* and how long they wait for them */
 	RELIST_MS = 1000,  /* between two looks at the listeners */
 	LISTENER_TAG = -1, /* an owner that was asked for a listener, not for a flow */
+	ANSWERS_MS = 500,  /* how long the owner's last answers are waited for */
 	LOOKUP_TRIES = 6,  /* 0, 1, 4, 16, 64, 256 ms after the first frame */
 };
 
@@ -45,7 +46,7 @@ struct watch {
 	size_t n_lookups;
 	struct sockdiag_entry listeners[WATCH_LISTENERS_MAX];
 	struct owner_name listener_owner[WATCH_LISTENERS_MAX];
-	size_t n_listeners;
+	size_t n_listeners, n_asked; /* n_asked: questions that the owner has not answered */
 	const struct judge_report *rep;
 	struct flow_totals totals;
 	uint64_t judge_ns, relist_ns; /* when that was done last */
@@ -86,6 +87,12 @@ static void attach_early(struct watch *w)
 	w->n_early = n;
 }
 
+static void ask_owner(struct watch *w, uint32_t serial, size_t slot, uint32_t inode)
+{
+	if (w->owner && owner_ask(w->owner, (uint64_t)serial << 32 | (uint32_t)slot, inode) == 0)
+		w->n_asked++;
+}
+
 static void on_listener(const struct sockdiag_entry *e, void *arg)
 {
 	struct watch *w = arg;
@@ -95,8 +102,8 @@ static void on_listener(const struct sockdiag_entry *e, void *arg)
 			return;
 	if (w->n_listeners == WATCH_LISTENERS_MAX)
 		return;
-	if (w->owner && e->inode)
-		owner_ask(w->owner, (uint64_t)LISTENER_TAG << 32 | w->n_listeners, e->inode);
+	if (e->inode)
+		ask_owner(w, (uint32_t)LISTENER_TAG, w->n_listeners, e->inode);
 	w->listeners[w->n_listeners++] = *e;
 }
 
@@ -223,6 +230,7 @@ static void take_answers(struct watch *w)
 	while (w->owner && (rc = owner_answer(w->owner, &tag, &name)) == 1) {
 		uint32_t slot = (uint32_t)tag, serial = (uint32_t)(tag >> 32);
 
+		w->n_asked--;
 		if (serial == (uint32_t)LISTENER_TAG && slot < w->n_listeners)
 			w->listener_owner[slot] = name;
 		else if (slot <= w->cfg.max_flows && flow_notes_serial(w->notes, slot) == serial)
@@ -231,6 +239,20 @@ static void take_answers(struct watch *w)
 	if (rc == -EPIPE) {
 		owner_close(w->owner);
 		w->owner = NULL;
+	}
+}
+
+/* At the end there is no later moment for an answer that is on its way. */
+static void await_answers(struct watch *w)
+{
+	uint64_t until = clock_ns(CLOCK_MONOTONIC) + (uint64_t)ANSWERS_MS * NS_PER_MS, now;
+
+	take_answers(w);
+	while (w->owner && w->n_asked && (now = clock_ns(CLOCK_MONOTONIC)) < until) {
+		struct pollfd p = {.fd = owner_fd(w->owner), .events = POLLIN};
+
+		poll(&p, 1, (int)((until - now) / NS_PER_MS) + 1);
+		take_answers(w);
 	}
 }
 
@@ -258,8 +280,7 @@ static bool look_up(struct watch *w, const struct lookup *l)
 	/* Until accept() has taken it, a connection has no inode. */
 	if (!e.inode)
 		return false;
-	if (w->owner)
-		owner_ask(w->owner, (uint64_t)l->serial << 32 | (uint32_t)l->slot, e.inode);
+	ask_owner(w, l->serial, l->slot, e.inode);
 	if (listener_of(w, &fl->key) == SIZE_MAX)
 		list_listeners(w);
 	return true;
@@ -332,7 +353,7 @@ int watch_stop(struct watch *w)
 	witness_dump_sockets(w->witness);
 	rc = witness_stop(w->witness);
 	attach_early(w);
-	take_answers(w);
+	await_answers(w);
 	judge_run_gates(w->rep->ev, w->rep->flows, &run);
 	/* The tracker knows which flows an unreadable frame may have belonged to. */
 	run.reasons &= ~reason_bit(REASON_UNPARSED);

@@ -309,13 +309,24 @@ Test(foreign, python_http_server_named_by_its_process, .timeout = 60)
 	site_free(&s);
 }
 
+/* ncat starts a program for each connection: by its name, whenever it is looked at, it is ncat's.
+ */
+static void link_ncat_echo(const char *dir)
+{
+	char path[PATH_SIZE + 16];
+
+	snprintf(path, sizeof(path), "%s/ncat-echo", dir);
+	cr_assert_eq(symlink("/bin/cat", path), 0);
+}
+
 /* Two listeners, each for one family: nothing is mapped. */
 Test(foreign, ncat_with_a_listener_for_each_family, .timeout = 60)
 {
 	static const struct foreign f = {.program = "ncat",
-					 .args = {"-l", "-k", "8080", "-e", "/bin/cat"},
+					 .args = {"-l", "-k", "8080", "-e", "@ncat-echo"},
 					 .request = "echo this\n",
 					 .process = "ncat",
+					 .prepare = link_ncat_echo,
 					 .mapped_family = AF_INET};
 
 	watch_it(&f, WATCH_ONE("--listener", "*:8080"), SOCK_STREAM);
