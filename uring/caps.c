@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -178,7 +180,7 @@ static int probe_ring(struct io_uring *ring, struct uring_caps *caps)
 	return caps->multishot_accept && caps->recvmsg_multishot ? 0 : -EOPNOTSUPP;
 }
 
-int uring_caps_probe(struct uring_caps *caps)
+static void probe(struct uring_caps *caps)
 {
 	struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER |
 						  IORING_SETUP_DEFER_TASKRUN |
@@ -190,12 +192,41 @@ int uring_caps_probe(struct uring_caps *caps)
 	if (caps->error < 0) {
 		if (caps->error == -EINVAL)
 			probe_plain_ring(caps);
-		return caps->error;
+		return;
 	}
 	caps->setup = caps->defer_taskrun = true;
 	caps->error = probe_ring(&ring, caps);
 	caps->available = caps->error == 0;
 	io_uring_queue_exit(&ring);
+}
+
+static void *probe_run(void *arg)
+{
+	probe(arg);
+	return NULL;
+}
+
+/*
+ * A ring that is closed goes a little later, and the kernel then interrupts every thread that has
+ * used it: in a receive with a timeout that is EINTR, without any signal. So the ring's thread is
+ * one that is gone by then.
+ */
+int uring_caps_probe(struct uring_caps *caps)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	int rc;
+
+	*caps = (struct uring_caps){0};
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals stay the caller's */
+	rc = pthread_create(&thread, NULL, probe_run, caps);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc != 0) {
+		caps->error = -rc;
+		return -rc;
+	}
+	pthread_join(thread, NULL);
 	return caps->error;
 }
 

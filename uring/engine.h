@@ -246,7 +246,10 @@ static inline const char *engine_text(const struct engine *e)
 	return e->ops->text(e);
 }
 
-/* Closes everything without further events. NULL is allowed. */
+/*
+ * Closes everything without further events. NULL is allowed. Of io_uring: some milliseconds later
+ * the kernel interrupts the thread once more, so a blocking call with a timeout may end with EINTR.
+ */
 static inline void engine_destroy(struct engine *e)
 {
 	if (e != NULL)

@@ -223,7 +223,7 @@ Test(faults, a_completion_queue_that_overflows_loses_nobody)
 	server_destroy(burst.server);
 }
 
-ENGINE_TEST_FD(faults, clients_reset_at_every_stage)
+ENGINE_TEST(faults, clients_reset_at_every_stage)
 {
 	enum { N = 50, BIG = 1 << 20 };
 	struct served *sv = start("echo", &(struct server_config){0});
@@ -285,7 +285,7 @@ static void send_syn(int raw, const struct endpoint *to, uint32_t source, uint16
 		  "SYN: %s", strerror(errno));
 }
 
-ENGINE_TEST_FD(faults, a_flood_of_half_open_connections_does_not_keep_out_an_honest_client)
+ENGINE_TEST(faults, a_flood_of_half_open_connections_does_not_keep_out_an_honest_client)
 {
 	enum { FLOOD = 3000 };
 	struct served *sv = start("echo", &(struct server_config){0});
@@ -328,7 +328,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 }
 
-ENGINE_TEST_FD(faults, who_never_speaks_is_closed_in_time)
+ENGINE_TEST(faults, who_never_speaks_is_closed_in_time)
 {
 	enum { IDLE_MS = 320 };
 	struct served *sv = start("http", &(struct server_config){.idle_timeout_ms = IDLE_MS});
@@ -342,7 +342,7 @@ ENGINE_TEST_FD(faults, who_never_speaks_is_closed_in_time)
 	stop(sv);
 }
 
-ENGINE_TEST_FD(faults, a_slow_sender_is_waited_for_while_it_sends)
+ENGINE_TEST(faults, a_slow_sender_is_waited_for_while_it_sends)
 {
 	enum { IDLE_MS = 320 };
 	static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -364,7 +364,7 @@ ENGINE_TEST_FD(faults, a_slow_sender_is_waited_for_while_it_sends)
 }
 
 /* It asks and does not read: the send that got stuck ends with the idle timeout. */
-ENGINE_TEST_FD(faults, a_reader_that_has_stopped_is_given_up)
+ENGINE_TEST(faults, a_reader_that_has_stopped_is_given_up)
 {
 	enum { IDLE_MS = 320, BIG = 1 << 16 };
 	struct served *sv = start("echo", &(struct server_config){.idle_timeout_ms = IDLE_MS});
@@ -391,7 +391,7 @@ ENGINE_TEST_FD(faults, a_reader_that_has_stopped_is_given_up)
 	stop(sv);
 }
 
-ENGINE_TEST_FD(faults, silent_clients_cost_no_processor_time)
+ENGINE_TEST(faults, silent_clients_cost_no_processor_time)
 {
 	enum { N = 200, MS = 500 };
 	struct served *sv = start("echo", &(struct server_config){0});
@@ -410,7 +410,7 @@ ENGINE_TEST_FD(faults, silent_clients_cost_no_processor_time)
 	stop(sv);
 }
 
-ENGINE_TEST_FD(faults, bytes_at_random_harm_nobody)
+ENGINE_TEST(faults, bytes_at_random_harm_nobody)
 {
 	enum { N = 300 };
 	struct served *sv = start("http", &(struct server_config){0});
@@ -480,7 +480,7 @@ static void *crowd_run(void *arg)
 	return NULL;
 }
 
-ENGINE_TEST_FD(faults, a_stop_under_load_answers_everybody_who_was_accepted)
+ENGINE_TEST(faults, a_stop_under_load_answers_everybody_who_was_accepted)
 {
 	enum { CROWD = 8, ENOUGH = 100 };
 	struct served *sv = start("echo", &(struct server_config){0});
@@ -504,7 +504,7 @@ ENGINE_TEST_FD(faults, a_stop_under_load_answers_everybody_who_was_accepted)
 	stop(sv);
 }
 
-ENGINE_TEST_FD(faults, workers_share_a_port_and_their_counters_add_up)
+ENGINE_TEST(faults, workers_share_a_port_and_their_counters_add_up)
 {
 	enum { N = 200, WORKERS = 3 };
 	struct served *sv = start("echo", &(struct server_config){0});

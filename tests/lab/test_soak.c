@@ -16,7 +16,7 @@
  * the churn goes on: $SOAK_SECONDS for all engines together, by default SHORT_S.
  */
 
-enum { WAIT_MS = 10000, SHORT_S = 3, ENGINES = 3, PORT = 7000 };
+enum { WAIT_MS = 10000, SHORT_S = 3, ENGINES = 4, PORT = 7000 };
 
 TestSuite(soak, .init = netfix_enter, .timeout = 7200);
 
@@ -30,8 +30,10 @@ static double soak_seconds(void)
 
 static void server_start(struct program *p, const char *workload)
 {
-	const char *const args[] = {"serve",  "-q",	   "--engine", t_engine, "--workload",
-				    workload, "--backlog", "1024",     NULL};
+	const char *const args[] = {"serve",	 "-q",	       "--engine",
+				    t_engine,	 "--workload", workload,
+				    "--backlog", "1024",       t_direct ? "--direct" : NULL,
+				    NULL};
 	struct pollfd ready;
 	char line[512];
 
@@ -146,7 +148,7 @@ static void churn_once(unsigned long i)
  * The first part lets the server touch what it will ever need; from then on its memory must not
  * grow, however long it takes.
  */
-ENGINE_TEST_FD(soak, churn_leaves_memory_flat_and_no_descriptor)
+ENGINE_TEST(soak, churn_leaves_memory_flat_and_no_descriptor)
 {
 	enum { WARM = 1500, SLACK_KB = 256 };
 	struct program p;
@@ -166,8 +168,8 @@ ENGINE_TEST_FD(soak, churn_leaves_memory_flat_and_no_descriptor)
 		churn_once(n++);
 	await_descriptors(p.pid, fds);
 	after = anonymous_kb(p.pid);
-	fprintf(stderr, "soak: %s: %lu connections, memory %ld kB, then %ld kB\n", t_engine, n,
-		before, after);
+	fprintf(stderr, "soak: %s%s: %lu connections, memory %ld kB, then %ld kB\n", t_engine,
+		t_direct ? ", direct" : "", n, before, after);
 	cr_assert(after <= before + SLACK_KB, "%ld kB grew to %ld kB in %lu connections", before,
 		  after, n);
 	server_end(&p);
@@ -245,7 +247,7 @@ static pid_t worker_of(pid_t pid)
  * Each of them has been served once, so its buffer was in use once: an idle connection must have
  * given it back. And they must not make the server work more for others.
  */
-ENGINE_TEST_FD(soak, fifteen_thousand_idle_connections_cost_little_and_slow_nobody_down)
+ENGINE_TEST(soak, fifteen_thousand_idle_connections_cost_little_and_slow_nobody_down)
 {
 	enum { WANTED = 15000, SHORT_WANTED = 3000, RESERVE = 100, SHORT = 300, BYTES_MAX = 1024 };
 	int wanted = getenv("SOAK_SECONDS") ? WANTED : SHORT_WANTED;
@@ -274,9 +276,9 @@ ENGINE_TEST_FD(soak, fifteen_thousand_idle_connections_cost_little_and_slow_nobo
 	each = anonymous_kb(p.pid) * 1024 / WANTED;
 	beside = cost_of_short(worker, SHORT);
 	fprintf(stderr,
-		"soak: %s: %d idle connections, %ld bytes each; a short one costs %.1f us beside "
+		"soak: %s%s: %d idle connections, %ld bytes each; a short one costs %.1f us beside "
 		"them, %.1f us alone\n",
-		t_engine, n, each, beside, alone);
+		t_engine, t_direct ? ", direct" : "", n, each, beside, alone);
 #ifndef __SANITIZE_ADDRESS__ /* its shadow is memory too */
 	cr_assert(each < BYTES_MAX, "%ld bytes for each", each);
 #endif

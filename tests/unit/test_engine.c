@@ -73,6 +73,26 @@ Test(caps, this_kernel_has_what_the_engine_needs_or_says_why_not)
 		  caps.recvmsg_multishot);
 }
 
+/* The end of a ring is told to who has used it, by an interruption some milliseconds later. */
+Test(caps, who_asks_is_not_interrupted_afterwards)
+{
+	enum { TIMES = 25, PATIENCE_US = 25000 };
+	struct timeval patience = {.tv_usec = PATIENCE_US};
+	struct uring_caps caps;
+	int sv[2];
+	char c;
+
+	cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) == 0);
+	cr_assert(setsockopt(sv[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0);
+	for (int i = 0; i < TIMES; i++) {
+		cr_assert(uring_caps_probe(&caps) == 0);
+		cr_assert(recv(sv[0], &c, 1, 0) == -1 && errno == EAGAIN, "time %d: %s", i,
+			  strerror(errno));
+	}
+	close(sv[0]);
+	close(sv[1]);
+}
+
 Test(caps, seccomp_with_eperm_is_named)
 {
 	forbid(SYS_io_uring_setup, EPERM);
