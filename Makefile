@@ -302,7 +302,7 @@ UNIT_TESTS := \
 	stack_binding stack_open stack_data stack_close stack_loss stack_idle \
 	doctor \
 	case_report \
-	wheel engine server client http \
+	wheel ration engine server client http \
 	histogram exchange load http_answer \
 	audit_judges \
 	bench \

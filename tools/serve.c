@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* serve.c - "dualwire serve": the dual-stack server */
 #include "../rawstack/clock.h"
+#include "../uring/ration.h"
 #include "../uring/resolve.h"
 #include "../uring/workers.h"
 #include "activation.h"
@@ -373,6 +374,7 @@ struct service {
 	struct metrics_http *metrics;
 	int signal_fd;
 	bool stopping;
+	struct ration pause_lines;
 };
 
 static void observe(const struct server_record *rec, void *arg)
@@ -381,6 +383,16 @@ static void observe(const struct server_record *rec, void *arg)
 
 	if (rec->event != SERVER_ACCEPTED || o->verbose)
 		serve_print_record(rec, o->json);
+}
+
+/* On the threads of all workers, which share one ration. */
+static void paused(const struct server_pause *pause, void *arg)
+{
+	struct service *sv = arg;
+	uint64_t held;
+
+	if (ration_take(&sv->pause_lines, pause->mono_ns / NS_PER_MS, &held))
+		serve_print_pause(pause->error, held);
 }
 
 /* A connection is a descriptor: take as many as this process may have. */
@@ -548,7 +560,9 @@ static int workers_open(struct service *sv)
 				    .no_multishot = o->no_multishot,
 				    .direct = o->direct,
 				    .observe = o->quiet ? NULL : observe,
-				    .observe_arg = sv->options};
+				    .observe_arg = sv->options,
+				    .paused = paused,
+				    .paused_arg = sv};
 	struct engine_link link;
 	struct server_error err;
 	int rc;

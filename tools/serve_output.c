@@ -5,6 +5,7 @@
 #include "cli.h"
 #include "report.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -133,4 +134,21 @@ void serve_print_record(const struct server_record *rec, bool json)
 	else
 		record_text(rec);
 	funlockfile(stdout);
+}
+
+void serve_print_pause(int error, uint64_t held)
+{
+	const char *remedy = "free some memory";
+	char more[64] = "";
+
+	if (error == -EMFILE)
+		remedy = "raise the limit of open files (ulimit -n), or stay below it by "
+			 "--max-conns";
+	else if (error == -ENFILE)
+		remedy = "raise the sysctl fs.file-max";
+	if (held > 0)
+		snprintf(more, sizeof(more), " (and %llu times since this was last said)",
+			 (unsigned long long)held);
+	cli_fail("serve", "accepting waits, connections stay in the backlog: %s; %s%s",
+		 strerror(-error), remedy, more);
 }

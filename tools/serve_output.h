@@ -12,4 +12,8 @@ void serve_print_listening(const struct listen_info *info, const char *name, con
 /* One line, or one object, about a connection or a datagram. From any thread. */
 void serve_print_record(const struct server_record *rec, bool json);
 
+/* On stderr: accepting waits, because of @error. @held such pauses were not told. From any thread.
+ */
+void serve_print_pause(int error, uint64_t held);
+
 #endif

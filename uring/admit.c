@@ -37,3 +37,10 @@ bool admit(struct conns *t, int fd, const struct listen_info *info, uint32_t ind
 		ev->cookie = sockopt_cookie(fd);
 	return true;
 }
+
+void admit_later(uint32_t index, int error, struct engine_stats *stats, struct engine_event *ev)
+{
+	stats->accept_pauses++;
+	*ev = (struct engine_event){
+		.type = ENGINE_PAUSED, .listener = index, .error = error, .buf = ENGINE_NO_BUF};
+}

@@ -19,4 +19,7 @@ bool admit(struct conns *t, int fd, const struct listen_info *info, uint32_t ind
 	   unsigned int bits, const struct endpoint *peer, struct engine_stats *stats,
 	   struct engine_event *ev);
 
+/* Listener @index waits: there were no descriptors or memory for what it had to accept. */
+void admit_later(uint32_t index, int error, struct engine_stats *stats, struct engine_event *ev);
+
 #endif

@@ -23,7 +23,8 @@ struct uring_caps {
 
 /*
  * Tries everything on a small ring of its own, in a thread of its own, with local sockets only.
- * Leaves nothing open, and nothing that would interrupt the caller later. Returns 0 when io_uring is usable, else caps->error.
+ * Leaves nothing open, and nothing that would interrupt the caller later. Returns 0 when io_uring
+ * is usable, else caps->error.
  */
 int uring_caps_probe(struct uring_caps *caps);
 

@@ -25,6 +25,7 @@ enum engine_event_type {
 	ENGINE_DGRAM,  /* listener, family, peer, local, cookie, data, len, buf */
 	ENGINE_DGRAM_SENT, /* listener, len, error, buf: one for every engine_send_dgram() */
 	ENGINE_WOKEN,	   /* engine_wake() was called, once or more */
+	ENGINE_PAUSED,	   /* listener, error: too few descriptors or too little memory to accept */
 	ENGINE_DRAINED, /* after engine_drain(): every listener is closed, its backlog accepted */
 };
 

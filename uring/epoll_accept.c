@@ -22,33 +22,31 @@ bool epoll_may_accept(const struct epolled *ep, const struct epoll_listener *l)
 	       backoff_over(&l->backoff, ep->conns.now_ms);
 }
 
-static void accept_pause(struct epolled *ep, struct epoll_listener *l)
-{
-	backoff_pause(&l->backoff, ep->conns.now_ms);
-	ep->stats.accept_pauses++;
-}
-
-static void accept_failed(struct epolled *ep, struct epoll_listener *l, int error)
+/* True with @ev filled when there is something to tell. */
+static bool accept_failed(struct epolled *ep, struct epoll_listener *l, int error,
+			  struct engine_event *ev)
 {
 	switch (error) {
 	case -EAGAIN:
 		l->readable = false;
-		return;
+		return false;
 	case -EINVAL: /* somebody has shut the listener down */
 	case -EBADF:
 	case -ENOTSOCK:
 	case -EOPNOTSUPP:
 		ep->fatal = error;
 		l->readable = false;
-		return;
+		return false;
 	}
 	if (errno_is_shortage(error)) {
-		accept_pause(ep, l);
-		return;
+		backoff_pause(&l->backoff, ep->conns.now_ms);
+		admit_later(epoll_listener_index(ep, l), error, &ep->stats, ev);
+		return true;
 	}
 	/* The connection died in the backlog, or the network is in trouble: neither is ours. */
 	ep->stats.accept_errors++;
 	ep->stats.accept_pauses += backoff_error(&l->backoff, ep->conns.now_ms);
+	return false;
 }
 
 /* One accept4(2). True with @ev filled when it makes an event. */
@@ -62,10 +60,8 @@ static bool accept_one(struct epolled *ep, struct epoll_listener *l, struct engi
 
 	fd = accept4(l->fd, ask ? (struct sockaddr *)&ss : NULL, ask ? &len : NULL,
 		     SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0) {
-		accept_failed(ep, l, -errno);
-		return false;
-	}
+	if (fd < 0)
+		return accept_failed(ep, l, -errno, ev);
 	backoff_reset(&l->backoff);
 	if (ask && endpoint_from_sockaddr((struct sockaddr *)&ss, len, &peer) < 0)
 		ask = false;

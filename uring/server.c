@@ -52,6 +52,8 @@ struct server {
 	const struct workload *workload;
 	server_observer observe;
 	void *observe_arg;
+	server_pause_observer paused;
+	void *paused_arg;
 	struct listen_info listeners[SERVER_LISTENERS_MAX];
 	size_t n_listeners;
 	struct server_conn *conns; /* NULL: nobody observes */
@@ -84,6 +86,15 @@ static void observe(struct server *s, const struct server_record *rec, enum serv
 	copy.real_ns = clock_ns(CLOCK_REALTIME);
 	copy.mono_ns = clock_ns(CLOCK_MONOTONIC);
 	s->observe(&copy, s->observe_arg);
+}
+
+static void tell_pause(struct server *s, const struct engine_event *ev)
+{
+	struct server_pause pause = {
+		.listener = ev->listener, .error = ev->error, .mono_ns = clock_ns(CLOCK_MONOTONIC)};
+
+	if (s->paused != NULL)
+		s->paused(&pause, s->paused_arg);
 }
 
 static void record_fill(struct server_record *rec, const struct engine_event *ev, int proto)
@@ -237,6 +248,9 @@ static void handle(struct server *s, const struct engine_event *ev)
 		return;
 	case ENGINE_DGRAM_SENT:
 		handle_dgram_sent(s, ev);
+		return;
+	case ENGINE_PAUSED:
+		tell_pause(s, ev);
 		return;
 	case ENGINE_DRAINED:
 		s->drained = true;
@@ -525,6 +539,8 @@ int server_create(const struct server_config *cfg, struct server **out, struct s
 	s->workload = workload_find(cfg->workload);
 	s->observe = cfg->observe;
 	s->observe_arg = cfg->observe_arg;
+	s->paused = cfg->paused;
+	s->paused_arg = cfg->paused_arg;
 	s->drain_ms = cfg->drain_ms ? cfg->drain_ms : DRAIN_DEFAULT_MS;
 	s->max_conns = cfg->max_conns ? cfg->max_conns : ENGINE_CONNS_DEFAULT;
 	rc = tables_open(s);

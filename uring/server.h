@@ -35,6 +35,18 @@ struct server_record {
 
 typedef void (*server_observer)(const struct server_record *rec, void *arg);
 
+/*
+ * Accepting waits for descriptors or memory; connections stay in the backlog meanwhile. While a
+ * shortage lasts, and under churn, there can be very many: see ration.h.
+ */
+struct server_pause {
+	uint32_t listener;
+	int error; /* -EMFILE, -ENFILE, -ENOBUFS or -ENOMEM */
+	uint64_t mono_ns;
+};
+
+typedef void (*server_pause_observer)(const struct server_pause *pause, void *arg);
+
 struct engine_link;
 
 struct server_config {
@@ -56,6 +68,8 @@ struct server_config {
 	const struct engine_link *link; /* of the bypass engine, see engine.h; else NULL */
 	server_observer observe;	/* called on the server's thread; may be NULL */
 	void *observe_arg;
+	server_pause_observer paused; /* as observe; may be NULL */
+	void *paused_arg;
 };
 
 /* Why it could not start: which step, and what to do about it. */

@@ -79,10 +79,11 @@ void accept_stop(struct uring *u, struct uring_listener *l)
 		l->cancelling = uring_cancel(u, listener_tag(u, l));
 }
 
-static void accept_pause(struct uring *u, struct uring_listener *l)
+static void accept_pause(struct uring *u, struct uring_listener *l, int error,
+			 struct engine_event *ev)
 {
 	backoff_pause(&l->backoff, u->conns.now_ms);
-	u->stats.accept_pauses++;
+	admit_later(listener_index(u, l), error, &u->stats, ev);
 }
 
 void accept_resume(struct uring *u)
@@ -105,31 +106,34 @@ int64_t accept_timeout_ms(const struct uring *u)
 	return min;
 }
 
-static void accept_failed(struct uring *u, struct uring_listener *l, int error)
+/* True with @ev filled when there is something to tell. */
+static bool accept_failed(struct uring *u, struct uring_listener *l, int error,
+			  struct engine_event *ev)
 {
 	switch (error) {
 	case -ECANCELED:
-		return;
+		return false;
 	case -EINVAL:
 		if (!l->ever && l->multishot && !u->no_multishot_accept) {
 			u->no_multishot_accept = true;
-			return;
+			return false;
 		}
 		u->fatal = error; /* somebody has shut the listener down */
-		return;
+		return false;
 	case -EBADF:
 	case -ENOTSOCK:
 	case -EOPNOTSUPP:
 		u->fatal = error;
-		return;
+		return false;
 	}
 	if (errno_is_shortage(error)) {
-		accept_pause(u, l);
-		return;
+		accept_pause(u, l, error, ev);
+		return true;
 	}
 	/* The connection died in the backlog, or the network is in trouble: neither is ours. */
 	u->stats.accept_errors++;
 	u->stats.accept_pauses += backoff_error(&l->backoff, u->conns.now_ms);
+	return false;
 }
 
 static bool accept_admit(struct uring *u, struct uring_listener *l, int sock, bool slot,
@@ -152,7 +156,7 @@ bool accept_complete(struct uring *u, uint32_t index, const struct io_uring_cqe 
 		     struct engine_event *ev)
 {
 	struct uring_listener *l = &u->listeners[index];
-	bool admitted = false;
+	bool tell;
 
 	assert(index < u->n_listeners && l->armed && tag_gen(cqe->user_data) == l->gen);
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
@@ -160,14 +164,14 @@ bool accept_complete(struct uring *u, uint32_t index, const struct io_uring_cqe 
 		u->accepts_single -= !l->multishot;
 	}
 	if (cqe->res >= 0)
-		admitted = accept_admit(u, l,
-					u->cfg.direct ? sock_of_slot((uint32_t)cqe->res) : cqe->res,
-					u->cfg.direct, ev);
+		tell = accept_admit(u, l,
+				    u->cfg.direct ? sock_of_slot((uint32_t)cqe->res) : cqe->res,
+				    u->cfg.direct, ev);
 	else
-		accept_failed(u, l, cqe->res);
+		tell = accept_failed(u, l, cqe->res, ev);
 	if (l->armed && l->multishot && room(u) < u->burst)
 		accept_stop(u, l);
-	return admitted;
+	return tell;
 }
 
 /* True when @l has no more to give. */
@@ -183,7 +187,8 @@ static bool drain_one(struct uring *u, struct uring_listener *l, struct engine_e
 	if (errno == EAGAIN)
 		return true;
 	if (errno_is_shortage(-errno)) {
-		accept_pause(u, l);
+		accept_pause(u, l, -errno, ev);
+		(*n)++;
 		return false;
 	}
 	u->stats.accept_errors++;

@@ -164,7 +164,7 @@ void sock_shutdown_installed(int fd);
 /* Arms what may be armed now. */
 void accept_arm(struct uring *u, struct uring_listener *l);
 
-/* True with @ev filled when the completion is a new connection. */
+/* True with @ev filled when the completion is a new connection or the beginning of a pause. */
 bool accept_complete(struct uring *u, uint32_t index, const struct io_uring_cqe *cqe,
 		     struct engine_event *ev);
 

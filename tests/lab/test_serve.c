@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -113,6 +114,69 @@ Test(serve, every_engine_can_be_named_and_says_what_it_is)
 		echo_once("::1", 7000);
 		end(&p);
 	}
+}
+
+/* Clients whose descriptors lie above @above, which may then become the limit of open files. */
+static void open_clients(int *fds, int n, int above)
+{
+	struct client_config cfg = {
+		.netns_fd = -1, .proto = IPPROTO_TCP, .family = AF_INET, .v6only = -1};
+
+	for (int i = 0; i < n; i++) {
+		int fd = client_open(&cfg);
+
+		cr_assert(fd >= 0);
+		fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, above);
+		cr_assert(fds[i] >= 0, "%s", strerror(errno));
+		close(fd);
+	}
+}
+
+/* Two workers, and more connections than they have descriptors for. */
+static void expect_pause_lines(const char *engine)
+{
+	enum { LIMIT = 64, N = 160, FOR_MS = 1500 };
+	const char *const args[] = {"serve", "-q",	  "--engine", engine, "-p",
+				    "7000",  "--workers", "2",	      NULL};
+	struct endpoint to = netfix_ep("127.0.0.1", 7000);
+	struct client_record rec;
+	struct program_result r;
+	struct program p;
+	char text[TEXT];
+	int fds[N];
+	uint64_t begin;
+	size_t lines, seconds;
+
+	open_clients(fds, N, LIMIT);
+	cr_assert(setrlimit(RLIMIT_NOFILE, &(struct rlimit){LIMIT, LIMIT}) == 0);
+	program_start(&p, NULL, args);
+	read_until(p.out_fd, "\n", text, sizeof(text));
+	begin = program_now_ms();
+	for (int i = 0; i < N; i++)
+		cr_assert(client_connect(fds[i], &to, WAIT_MS, &rec) == 0, "client %d", i);
+	while (program_now_ms() < begin + FOR_MS)
+		poll(NULL, 0, 10);
+	for (int i = 0; i < N; i++)
+		close(fds[i]);
+	program_signal(&p, SIGTERM);
+	program_finish(&p, &r);
+	seconds = (size_t)(program_now_ms() - begin) / 1000;
+	lines = program_count_lines(r.err);
+	cr_assert(r.exit_code == 0 && strstr(r.err, "Too many open files"), "%s", r.err);
+	cr_assert(strstr(r.err, "ulimit -n") && strstr(r.err, "times since"), "%s", r.err);
+	cr_assert(lines >= 2 && lines <= seconds + 1, "%zu lines in %zu s: %s", lines, seconds,
+		  r.err);
+	program_result_free(&r);
+}
+
+Test(serve, uring_says_once_a_second_that_it_has_no_descriptors_left)
+{
+	expect_pause_lines("uring");
+}
+
+Test(serve, epoll_says_once_a_second_that_it_has_no_descriptors_left)
+{
+	expect_pause_lines("epoll");
 }
 
 Test(serve, prometheus_reads_what_was_counted_and_sigusr1_writes_it)

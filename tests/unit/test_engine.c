@@ -207,21 +207,35 @@ static long elapsed_ms(const struct timespec *since)
 	return (now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000;
 }
 
-/* Nothing may happen for @ms, and the engine must sleep meanwhile: few system calls. */
-static void expect_quiet(struct engine *e, int ms, unsigned int waits_max)
+/*
+ * Nothing may happen for @ms but pauses of accepting, and the engine must sleep meanwhile: few
+ * system calls. Returns how many pauses it told.
+ */
+static unsigned int expect_pauses(struct engine *e, int ms, unsigned int waits_max)
 {
+	unsigned int pauses = 0;
 	struct engine_stats before, after;
 	struct engine_event ev;
 	struct timespec begin;
 
 	engine_stats(e, &before);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	do
-		cr_assert(engine_poll(e, &ev, 1, ms) == 0, "event %d", ev.type);
-	while (elapsed_ms(&begin) < ms);
+	do {
+		if (engine_poll(e, &ev, 1, ms) == 0)
+			continue;
+		cr_assert(ev.type == ENGINE_PAUSED && ev.listener == 0, "event %d", ev.type);
+		cr_assert(ev.error == -EMFILE, "%s", strerror(-ev.error));
+		pauses++;
+	} while (elapsed_ms(&begin) < ms);
 	engine_stats(e, &after);
 	cr_assert(after.waits - before.waits <= waits_max, "%lu waits: spinning",
 		  (unsigned long)(after.waits - before.waits));
+	return pauses;
+}
+
+static void expect_quiet(struct engine *e, int ms, unsigned int waits_max)
+{
+	cr_assert(expect_pauses(e, ms, waits_max) == 0, "it could not accept");
 }
 
 static void *wake_it(void *arg)
@@ -458,13 +472,16 @@ ENGINE_TEST_FD(engine, accept_pauses_are_few_while_descriptors_are_short)
 	uint16_t port = listen_on(e, IPPROTO_TCP, "::");
 	int fd = connect_to(port), hog[256], n_hog = 0;
 	struct engine_stats stats;
+	unsigned int told;
 
 	/* Every descriptor below the limit is taken. */
 	cr_assert(setrlimit(RLIMIT_NOFILE, &(struct rlimit){128, 128}) == 0);
 	while (n_hog < 256 && (hog[n_hog] = dup(0)) >= 0)
 		n_hog++;
-	expect_quiet(e, 400, 20);
+	told = expect_pauses(e, 400, 20);
 	engine_stats(e, &stats);
+	cr_assert(told == stats.accept_pauses, "%u of %lu told", told,
+		  (unsigned long)stats.accept_pauses);
 	cr_assert(stats.accept_pauses >= 3 && stats.accept_pauses <= 8, "%lu pauses",
 		  (unsigned long)stats.accept_pauses);
 	while (n_hog > 0)
