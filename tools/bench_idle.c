@@ -26,22 +26,24 @@ static double bytes_each(const struct idle_result *r)
 
 static json_t *row_json(const char *engine, const struct idle_result *r)
 {
-	return json_pack(
-		"{s:s, s:I, s:f, s:I, s:I, s:f, s:I, s:I, s:f, s:f}", "engine", engine,
-		"connections", (json_int_t)r->held, "opening_s", r->opening_s, "memory_before",
-		(json_int_t)r->before, "memory_after", (json_int_t)r->after, "bytes_each",
-		bytes_each(r), "answered", (json_int_t)r->answered, "errors", (json_int_t)r->errors,
-		"new_conn_per_s_without", r->rate_alone, "new_conn_per_s_beside", r->rate_beside);
+	return json_pack("{s:s, s:I, s:f, s:I, s:I, s:I, s:f, s:I, s:I, s:f, s:f}", "engine",
+			 engine, "connections", (json_int_t)r->held, "opening_s", r->opening_s,
+			 "sent_again", (json_int_t)r->sent_again, "memory_before",
+			 (json_int_t)r->before, "memory_after", (json_int_t)r->after, "bytes_each",
+			 bytes_each(r), "answered", (json_int_t)r->answered, "errors",
+			 (json_int_t)r->errors, "new_conn_per_s_without", r->rate_alone,
+			 "new_conn_per_s_beside", r->rate_beside);
 }
 
 static void row_print(const char *engine, const struct idle_result *r)
 {
-	printf("%-15s %9llu held, opened in %.1f s (%.0f per second)\n"
+	printf("%-15s %9llu held, opened in %.2f s (%.0f per second), %llu segments sent again\n"
 	       "%15s memory of the server %.1f MiB, without them %.1f MiB: %.0f bytes each\n"
 	       "%15s %llu were then asked and answered, %llu failed\n"
 	       "%15s new connections beside them %.0f per second, without them %.0f\n",
 	       engine, (unsigned long long)r->held, r->opening_s,
-	       r->opening_s > 0 ? (double)r->held / r->opening_s : 0, "", (double)r->after / MIB,
+	       r->opening_s > 0 ? (double)r->held / r->opening_s : 0,
+	       (unsigned long long)r->sent_again, "", (double)r->after / MIB,
 	       (double)r->before / MIB, bytes_each(r), "", (unsigned long long)r->answered,
 	       (unsigned long long)r->errors, "", r->rate_beside, r->rate_alone);
 }

@@ -117,8 +117,8 @@ static json_t *held_json(const struct load_result *r)
 {
 	if (r->held == 0)
 		return json_null();
-	return json_pack("{s:I, s:f}", "connections", (json_int_t)r->held, "opening_s",
-			 (double)r->opening_ns / ns_per_s);
+	return json_pack("{s:I, s:f, s:I}", "connections", (json_int_t)r->held, "opening_s",
+			 (double)r->opening_ns / ns_per_s, "pilots", (json_int_t)r->pilots);
 }
 
 static json_t *result_json(const struct load_options *o, const struct load_result *r)

@@ -15,12 +15,13 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PORT = 7000, COUNT = 200, PAYLOAD = 64, SOURCES = 4 };
+enum { PORT = 7000, COUNT = 200, PAYLOAD = 64, SOURCES = 4, STALL_MS = 300 };
 
 /* A server on a thread of its own, in the lab's server namespace. */
 struct host {
@@ -32,6 +33,7 @@ struct host {
 	sem_t ready;
 	uint64_t accepted, closed, resets; /* by the server's thread, read after it has ended */
 	volatile bool stop;		   /* the responder */
+	uint64_t stall_at;		   /* when so many are accepted, no more for STALL_MS */
 };
 
 static void observe(const struct server_record *rec, void *arg)
@@ -39,6 +41,8 @@ static void observe(const struct server_record *rec, void *arg)
 	struct host *h = arg;
 
 	h->accepted += rec->event == SERVER_ACCEPTED;
+	if (rec->event == SERVER_ACCEPTED && h->accepted == h->stall_at)
+		poll(NULL, 0, STALL_MS);
 	h->closed += rec->event == SERVER_CLOSED;
 	h->resets += rec->event == SERVER_CLOSED && rec->error == -ECONNRESET;
 }
@@ -369,6 +373,34 @@ Test(load, more_in_flight_than_places)
 }
 
 /* Places are used again and again, while the server has them in TIME-WAIT. */
+/*
+ * A server that accepts nobody for a while has a queue of 1024: opening 4000 connections must not
+ * overflow it, though the kernel goes on answering SYNs until then.
+ */
+Test(load, held_connections_are_opened_as_fast_as_the_server_accepts)
+{
+	enum { HELD = 4000 };
+	struct host h;
+	struct load_plan plan = plan_of(LOAD_ECHO, 1, LOAD_CLOSE_RST);
+	struct raw_config cfg;
+	struct load_result *r;
+
+	host_start(&h, "echo");
+	h.stall_at = 100;
+	plan.count = plan.in_flight = HELD;
+	plan.hold_ns = 1000000;
+	cfg = raw_config_of(&h, false, &plan);
+	cfg.sources.port_hi = 2999;
+	r = raw_load(&cfg);
+	host_stop(&h);
+	cr_assert(r->held == HELD && r->completed == HELD && sum(r->errors, LOAD_ERRORS) == 0);
+	cr_assert(r->opening_ns >= STALL_MS * UINT64_C(1000000), "it did not stall");
+	cr_assert(r->frames.retransmits == 0, "%lu segments were lost", r->frames.retransmits);
+	cr_assert(r->pilots >= HELD / 32 && r->requests - r->pilots == HELD / 2, "%lu, %lu before",
+		  r->requests, r->pilots);
+	free(r);
+}
+
 Test(load, places_are_used_again)
 {
 	struct load_plan plan = plan_of(LOAD_ACCEPT, 1, LOAD_CLOSE_FIN);

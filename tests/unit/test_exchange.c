@@ -348,15 +348,24 @@ Test(exchange, held_in_silence_then_asked_or_let_go)
 	/* The acknowledgement was lost: the SYN-ACK comes again. */
 	s = feed(&x, &r, TCP_SYN | TCP_ACK, PEER, ISN + 1, 0, 300);
 	expect(s, SEGMENT_ACK, ISN + 1, PEER + 1);
+
+	/* Asked meanwhile, it is held again. */
+	s = exchange_speak(&x, &r, 50 * second);
+	expect(s, SEGMENT_DATA, ISN + 1, PEER + 1);
+	s = feed(&x, &r, TCP_ACK, PEER + 1, ISN + 1 + PAYLOAD, EXPECT, 51 * second);
+	expect(s, SEGMENT_ACK, ISN + 1 + PAYLOAD, PEER + 1 + EXPECT);
+	cr_assert(s.answered && s.since_ns == 50 * second && !s.completed);
+	cr_assert(x.state == EXCHANGE_HELD && x.due_ns == UINT64_MAX);
 	y = x;
+	r.stopping = true;
 
 	s = exchange_speak(&x, &r, 60 * second);
-	expect(s, SEGMENT_DATA, ISN + 1, PEER + 1);
-	s = feed(&x, &r, TCP_ACK, PEER + 1, ISN + 1 + PAYLOAD, EXPECT, 61 * second);
+	expect(s, SEGMENT_DATA, ISN + 1 + PAYLOAD, PEER + 1 + EXPECT);
+	s = feed(&x, &r, TCP_ACK, PEER + 1 + EXPECT, ISN + 1 + 2 * PAYLOAD, EXPECT, 61 * second);
 	cr_assert(s.answered && s.since_ns == 60 * second && s.completed);
 
 	s = exchange_let_go(&y, &r, 60 * second);
-	expect(s, SEGMENT_RST, ISN + 1, PEER + 1);
+	expect(s, SEGMENT_RST, ISN + 1 + PAYLOAD, PEER + 1 + EXPECT);
 	cr_assert(s.completed && !s.answered && y.state == EXCHANGE_FREE);
 }
 

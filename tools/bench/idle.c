@@ -92,7 +92,10 @@ static int read_result(const struct session *s, struct guest *g, struct idle_res
 		return session_fail(s, -EPROTO, "dualwire load", "gave no result", g);
 	out->held = (uint64_t)json_integer_value(json_object_get(held, "connections"));
 	out->opening_s = json_number_value(json_object_get(held, "opening_s"));
-	out->answered = (uint64_t)json_integer_value(json_object_get(r, "requests"));
+	out->answered = (uint64_t)json_integer_value(json_object_get(r, "requests")) -
+			(uint64_t)json_integer_value(json_object_get(held, "pilots"));
+	out->sent_again = (uint64_t)json_integer_value(
+		json_object_get(json_object_get(r, "frames"), "retransmits"));
 	for (void *i = json_object_iter(errors); i; i = json_object_iter_next(errors, i))
 		out->errors += (uint64_t)json_integer_value(json_object_iter_value(i));
 	json_decref(r);

@@ -7,10 +7,11 @@
 
 /* One server with many silent connections. */
 struct idle_result {
-	uint64_t asked_for, held;	/* connections */
-	double opening_s;		/* to open them */
-	uint64_t before, after;		/* bytes of the server's memory, without and with them */
-	uint64_t answered, errors;	/* of those asked once in the end, every second one */
+	uint64_t asked_for, held;  /* connections */
+	double opening_s;	   /* to open them */
+	uint64_t sent_again;	   /* segments; lost SYNs would make opening_s a second longer */
+	uint64_t before, after;	   /* bytes of the server's memory, without and with them */
+	uint64_t answered, errors; /* of those asked once in the end, every second one */
 	double rate_alone, rate_beside; /* new connections with one echo a second, without/with */
 };
 

@@ -131,6 +131,13 @@ static struct exchange_step challenged(struct exchange *x, const struct exchange
 	return refuse(seg, LOAD_STALE);
 }
 
+static struct exchange_step hold(struct exchange *x)
+{
+	x->state = EXCHANGE_HELD;
+	x->due_ns = UINT64_MAX;
+	return acknowledge(x);
+}
+
 static struct exchange_step syn_sent_input(struct exchange *x, const struct exchange_rules *rules,
 					   const struct exchange_segment *seg, uint64_t now)
 {
@@ -145,11 +152,8 @@ static struct exchange_step syn_sent_input(struct exchange *x, const struct exch
 	x->rcv_nxt = seg->seq + 1;
 	x->state = EXCHANGE_OPEN;
 	progress(x, rules, now);
-	if (rules->hold) {
-		x->state = EXCHANGE_HELD;
-		x->due_ns = UINT64_MAX;
-		return acknowledge(x);
-	}
+	if (rules->hold)
+		return hold(x);
 	return rules->requests ? send_request(x, rules) : acknowledge(x);
 }
 
@@ -189,12 +193,15 @@ static struct exchange_step last_again(const struct exchange *x, const struct ex
 static struct exchange_step answer_complete(struct exchange *x, const struct exchange_rules *rules,
 					    uint64_t now)
 {
+	bool again = rules->hold && !rules->stopping;
 	bool more = rules->requests && !rules->stopping && (rules->endless || x->left > 0);
 	uint64_t since = x->since_ns;
 	struct exchange_step step;
 
-	if (more && x->fin_seen)
+	if ((more || again) && x->fin_seen)
 		step = abort_with(x, LOAD_ERR_EARLY);
+	else if (again)
+		step = hold(x);
 	else if (more)
 		step = send_request(x, rules);
 	else
@@ -237,7 +244,7 @@ static struct exchange_step open_input(struct exchange *x, const struct exchange
 	return seg->len > 0 ? acknowledge(x) : NOTHING;
 }
 
-/* Nobody has spoken yet, so the server has nothing to say. */
+/* Nothing was asked that is not answered, so the server has nothing to say. */
 static struct exchange_step held_input(struct exchange *x, const struct exchange_segment *seg)
 {
 	if (seg->len > 0)

@@ -45,7 +45,8 @@ struct exchange_rules {
 	bool requests; /* else the server closes at once */
 	bool endless;  /* requests go on until stopping */
 	bool stopping; /* no further request */
-	bool hold;     /* an established connection is held first */
+	bool hold; /* an established connection is held, and again after an answer unless stopping
+		    */
 	uint32_t payload, expect;
 	uint32_t count; /* requests on a connection, unless endless */
 	enum load_close close;

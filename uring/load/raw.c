@@ -26,7 +26,12 @@
  * goes round once in SWEEP_MS, over millions of places more slowly.
  *
  * Invariant: run.in_flight is the number of places that are not EXCHANGE_FREE, opening of those
- * that are EXCHANGE_SYN_SENT.
+ * that are EXCHANGE_SYN_SENT, open of those that are EXCHANGE_OPEN.
+ *
+ * Connections that are only to be held tell nothing of whether the server has accepted them: the
+ * kernel answers their SYNs until its queue overflows, and the lost ones take a second and more. So
+ * one in PILOT_EVERY is asked at once; it is answered when all before it have been accepted, and
+ * with PILOTS_MAX unanswered no further connection is begun.
  */
 enum {
 	SPIN_NS = 50000,
@@ -38,6 +43,8 @@ enum {
 	 * netdev_max_backlog frames (1000) for a processor; thousands of SYNs at once are lost.
 	 */
 	OPENING_MAX = 256,
+	PILOT_EVERY = 16,
+	PILOTS_MAX = 16,
 };
 
 /* Connections that are opened, held, asked, let go: see load_plan.hold_ns. */
@@ -45,9 +52,9 @@ enum hold_stage { HOLD_NONE, HOLD_OPENING, HOLD_SILENT, HOLD_ASKING, HOLD_LETTIN
 
 struct hold {
 	enum hold_stage stage;
-	uint32_t place;	   /* the next to be asked or let go */
-	uint64_t until_ns; /* of the silence */
-	uint64_t asked;
+	uint32_t place;	      /* the next to be asked or let go */
+	uint64_t until_ns;    /* of the silence */
+	uint32_t since_pilot; /* connections held since the last pilot */
 };
 
 struct raw {
@@ -59,7 +66,7 @@ struct raw {
 	struct template_set templates;
 	struct exchange *places;
 	uint32_t n_places;
-	uint32_t opening;
+	uint32_t opening, open;
 	uint32_t cursor;   /* where to look for a free place */
 	uint32_t sweep;	   /* place the timers are at */
 	uint64_t sweep_ns; /* when the next slice is due */
@@ -119,6 +126,24 @@ static int perform(struct raw *raw, uint32_t place, const struct exchange_step *
 	return send_segment(raw, place, step->send, step->seq, step->ack);
 }
 
+/* As perform(), after a step of a place that was in state @before. */
+static int perform_moved(struct raw *raw, uint32_t place, uint8_t before,
+			 const struct exchange_step *step)
+{
+	uint8_t after = raw->places[place].state;
+
+	raw->opening += (after == EXCHANGE_SYN_SENT) - (before == EXCHANGE_SYN_SENT);
+	raw->open += (after == EXCHANGE_OPEN) - (before == EXCHANGE_OPEN);
+	return perform(raw, place, step);
+}
+
+static int speak(struct raw *raw, uint32_t place)
+{
+	struct exchange_step step = exchange_speak(&raw->places[place], &raw->rules, raw->now);
+
+	return perform_moved(raw, place, EXCHANGE_HELD, &step);
+}
+
 /* Of an echo the answer is known; of anything else its length. */
 static bool content_ok(const struct raw *raw, const struct exchange *x, const struct ring_frame *f,
 		       const struct frame_info *info)
@@ -144,7 +169,8 @@ static int take_segment(struct raw *raw, const struct ring_frame *f, const struc
 				       .flags = info->tcp_flags};
 	struct exchange_step step;
 	struct exchange *x;
-	bool opening;
+	uint8_t before;
+	int rc;
 
 	if (place < 0 || info->sport != target->port || !addr_eq(&info->src, &target->addr)) {
 		run_dislike(&raw->run, LOAD_WRONG_HOST);
@@ -152,10 +178,14 @@ static int take_segment(struct raw *raw, const struct ring_frame *f, const struc
 	}
 	x = &raw->places[place];
 	seg.content_ok = content_ok(raw, x, f, info);
-	opening = x->state == EXCHANGE_SYN_SENT;
+	before = x->state;
 	step = exchange_input(x, &raw->rules, &seg, raw->now);
-	raw->opening -= opening && x->state != EXCHANGE_SYN_SENT;
-	return perform(raw, (uint32_t)place, &step);
+	rc = perform_moved(raw, (uint32_t)place, before, &step);
+	if (rc < 0 || before != EXCHANGE_SYN_SENT || x->state != EXCHANGE_HELD ||
+	    ++raw->hold.since_pilot < PILOT_EVERY)
+		return rc;
+	raw->hold.since_pilot = 0;
+	return speak(raw, (uint32_t)place);
 }
 
 /* A question for one of our addresses is answered, an answer to ours is kept. */
@@ -244,6 +274,8 @@ static int start_due(struct raw *raw)
 	int64_t place;
 	int n, rc;
 
+	if (raw->hold.stage == HOLD_OPENING && raw->open >= PILOTS_MAX)
+		return 0;
 	for (n = 0; n < RAWIO_BATCH; n++) {
 		if (raw->opening >= OPENING_MAX && raw->cfg.plan.rate == 0)
 			break;
@@ -253,8 +285,7 @@ static int start_due(struct raw *raw)
 		x = &raw->places[place];
 		exchange_choose_isn(x, &raw->rules, &raw->key, (uint32_t)place);
 		step = exchange_begin(x, &raw->rules, raw->now, since);
-		raw->opening++;
-		rc = perform(raw, (uint32_t)place, &step);
+		rc = perform_moved(raw, (uint32_t)place, EXCHANGE_FREE, &step);
 		if (rc < 0)
 			return rc;
 	}
@@ -267,18 +298,13 @@ static int ask_held(struct raw *raw)
 	int n = 0, rc = 0;
 
 	for (; n < RAWIO_BATCH && raw->hold.place < raw->n_places; raw->hold.place += 2) {
-		struct exchange *x = &raw->places[raw->hold.place];
-		struct exchange_step step;
-
-		if (x->state != EXCHANGE_HELD)
+		if (raw->places[raw->hold.place].state != EXCHANGE_HELD)
 			continue;
-		if (raw->hold.asked - raw->run.res.requests >= OPENING_MAX)
+		if (raw->open >= OPENING_MAX)
 			return n;
-		step = exchange_speak(x, &raw->rules, raw->now);
-		rc = perform(raw, raw->hold.place, &step);
+		rc = speak(raw, raw->hold.place);
 		if (rc < 0)
 			return rc;
-		raw->hold.asked++;
 		n++;
 	}
 	return n;
@@ -295,7 +321,7 @@ static int let_go_held(struct raw *raw)
 		if (x->state != EXCHANGE_HELD)
 			continue;
 		step = exchange_let_go(x, &raw->rules, raw->now);
-		rc = perform(raw, raw->hold.place, &step);
+		rc = perform_moved(raw, raw->hold.place, EXCHANGE_HELD, &step);
 		if (rc < 0)
 			return rc;
 		n++;
@@ -308,6 +334,7 @@ static void hold_begin_silence(struct raw *raw)
 	raw->hold.stage = HOLD_SILENT;
 	raw->hold.until_ns = raw->now + raw->cfg.plan.hold_ns;
 	raw->run.res.held = raw->run.in_flight;
+	raw->run.res.pilots = raw->run.res.requests;
 	raw->run.res.opening_ns = raw->now - raw->run.measure_ns;
 	if (raw->cfg.held)
 		raw->cfg.held(&raw->run, raw->cfg.arg);
@@ -326,10 +353,12 @@ static int hold_step(struct raw *raw)
 		h->place = 0;
 	}
 	if (h->stage == HOLD_OPENING && raw->run.res.started >= raw->cfg.plan.count &&
-	    raw->opening == 0)
+	    raw->opening == 0 && raw->open == 0)
 		hold_begin_silence(raw);
-	if (h->stage == HOLD_SILENT && raw->now >= h->until_ns)
+	if (h->stage == HOLD_SILENT && raw->now >= h->until_ns) {
 		h->stage = HOLD_ASKING;
+		raw->rules.stopping = true; /* who is asked now is let go when it has answered */
+	}
 	if (h->stage == HOLD_ASKING) {
 		n = ask_held(raw);
 		if (h->place < raw->n_places)
@@ -346,7 +375,7 @@ static int sweep_timers(struct raw *raw)
 	uint32_t slice = raw->n_places / SWEEP_MS + 1;
 	struct exchange_step step;
 	struct exchange *x;
-	bool opening;
+	uint8_t before;
 	int rc;
 
 	if (slice > SLICE_MAX)
@@ -359,10 +388,9 @@ static int sweep_timers(struct raw *raw)
 		x = &raw->places[raw->sweep];
 		if (x->state == EXCHANGE_FREE || raw->now < x->due_ns)
 			continue;
-		opening = x->state == EXCHANGE_SYN_SENT;
+		before = x->state;
 		step = exchange_timer(x, &raw->rules, raw->now);
-		raw->opening -= opening && x->state != EXCHANGE_SYN_SENT;
-		rc = perform(raw, raw->sweep, &step);
+		rc = perform_moved(raw, raw->sweep, before, &step);
 		if (rc < 0)
 			return rc;
 	}

@@ -69,7 +69,8 @@ struct load_plan {
 	uint64_t timeout_ns;  /* without progress, of one connection */
 	/*
 	 * Raw frames, with count and requests: all of @count are opened and then held in silence
-	 * for so long; half of them are asked once, and all are let go. 0: no.
+	 * for so long; half of them are asked once, and all are let go. A few are asked while the
+	 * others are opened, which sets the pace. 0: no.
 	 */
 	uint64_t hold_ns;
 };
@@ -91,6 +92,7 @@ struct load_result {
 	uint64_t window_ns, window_completed, window_requests;
 	uint64_t user_us, sys_us;  /* of the generator's thread */
 	uint64_t held, opening_ns; /* connections held, and the time it took to open them */
+	uint64_t pilots;	   /* of requests: answered before that */
 	struct histogram latency;  /* nanoseconds */
 };
 
