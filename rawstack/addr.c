@@ -72,8 +72,7 @@ int port_parse(const char *text, uint16_t *port)
 	return 0;
 }
 
-/* Link-local unicast, and multicast of interface-local or link-local scope (RFC 4007 6). */
-static bool addr_takes_zone(const struct addr *a)
+bool addr_takes_zone(const struct addr *a)
 {
 	uint8_t scope = a->b[1] & 0x0f;
 

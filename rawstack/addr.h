@@ -87,6 +87,9 @@ static inline bool endpoint_eq(const struct endpoint *a, const struct endpoint *
 	return a->port == b->port && addr_eq(&a->addr, &b->addr);
 }
 
+/* Link-local unicast, and multicast of interface-local or link-local scope (RFC 4007 6). */
+bool addr_takes_zone(const struct addr *a);
+
 /*
  * Reads an address exactly as inet_pton(3) does for AF_INET or AF_INET6 (no zone, no prefix length,
  * no octal).

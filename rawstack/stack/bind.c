@@ -9,7 +9,10 @@
 /* As ip_local_port_range(7) has it by default. */
 enum { PORT_FIRST = 32768, PORT_LAST = 60999, PORTS = PORT_LAST - PORT_FIRST + 1 };
 
-/* The wildcard, an address of ours, or, over IPv4, a group (Linux takes that, and only that). */
+/*
+ * The wildcard, an address of ours, or, over IPv4, a group or a broadcast address (Linux takes
+ * those, and only those).
+ */
 static int check_address(const struct stack *s, bool udp, const struct addr *a)
 {
 	const uint8_t *v4 = addr_v4(a);
@@ -17,7 +20,7 @@ static int check_address(const struct stack *s, bool udp, const struct addr *a)
 	if (addr_is_any(a) || own_find(s, a) != OWN_NONE)
 		return 0;
 	if (v4 != NULL)
-		return (v4[0] & 0xf0) == 0xe0 || get_be32(v4) == UINT32_MAX ? 0 : -EADDRNOTAVAIL;
+		return (v4[0] & 0xf0) == 0xe0 || own_broadcast(s, a) ? 0 : -EADDRNOTAVAIL;
 	if (a->b[0] == 0xff)
 		return udp ? 0 : -EINVAL;
 	return -EADDRNOTAVAIL;

@@ -29,8 +29,7 @@ uint8_t own_primary(const struct stack *s, bool v6)
 	return OWN_NONE;
 }
 
-/* 255.255.255.255 or the last address of one of our prefixes (RFC 1122 3.2.1.3). */
-static bool v4_is_broadcast(const struct stack *s, const struct addr *a)
+bool own_broadcast(const struct stack *s, const struct addr *a)
 {
 	uint32_t v = get_be32(a->b + 12);
 
@@ -57,7 +56,7 @@ static bool source_is_possible(const struct stack *s, const struct packet *p)
 	if (addr_eq(&p->src, &ADDR_ANY6) || own_find(s, &p->src) != OWN_NONE)
 		return p->v6 && p->proto == IPPROTO_ICMPV6 && p->ttl == ND_HOP_LIMIT;
 	if (v4 != NULL)
-		return v4[0] != 127 && v4[0] != 0 && v4[0] < 224 && !v4_is_broadcast(s, &p->src);
+		return v4[0] != 127 && v4[0] != 0 && v4[0] < 224 && !own_broadcast(s, &p->src);
 	return p->src.b[0] != 0xff && memcmp(p->src.b, ADDR_ANY6.b, 15) != 0;
 }
 
@@ -65,7 +64,7 @@ static bool v4_is_group(const struct stack *s, const struct addr *a)
 {
 	static const uint8_t all_hosts[4] = {224, 0, 0, 1};
 
-	return memcmp(a->b + 12, all_hosts, 4) == 0 || v4_is_broadcast(s, a);
+	return memcmp(a->b + 12, all_hosts, 4) == 0 || own_broadcast(s, a);
 }
 
 /* All nodes, of interface and link scope, and the solicited-node groups (RFC 4291 2.8). */

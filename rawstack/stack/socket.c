@@ -37,9 +37,12 @@ static void commit(void *arg, size_t len)
 
 static int stack_config_of(struct rawstack_host *h, struct stack_config *sc)
 {
+	static const uint8_t no_mac[sizeof(sc->mac)];
 	const struct rawstack_host_config *cfg = &h->cfg;
 
-	*sc = (struct stack_config){.link = {reserve, commit, h}, .l3 = true};
+	*sc = (struct stack_config){.link = {reserve, commit, h}, .skip_dad = true};
+	sc->l3 = memcmp(cfg->mac, no_mac, sizeof(no_mac)) == 0;
+	memcpy(sc->mac, cfg->mac, sizeof(sc->mac));
 	if (!cfg->output || !cfg->clock || cfg->n_addrs < 1 || cfg->n_addrs > RAWSTACK_ADDRS_MAX ||
 	    cfg->mtu < 0 || cfg->mtu > STACK_MTU_MAX)
 		return -EINVAL;
@@ -286,12 +289,32 @@ int sock_read_addr(const struct sock *s, const struct sockaddr *addr, socklen_t 
 		       : -EAFNOSUPPORT;
 }
 
-void sock_write_addr(const struct sock *s, const struct endpoint *ep, struct sockaddr *addr,
-		     socklen_t *len)
+/*
+ * Linux says EINVAL to a link-local address without a scope; what it says to a scope that is not
+ * there is the caller's @unknown. There is one link, so inside the stack there are no scopes.
+ */
+int sock_take_scope(const struct rawstack_host *h, struct endpoint *ep, int unknown)
 {
-	struct sockaddr_storage ss;
-	int whole = endpoint_to_sockaddr(ep, s->family, &ss);
+	uint32_t scope = ep->scope;
 
+	ep->scope = 0;
+	if (!h->cfg.ifindex || !addr_takes_zone(&ep->addr) || ep->addr.b[0] == 0xff)
+		return 0;
+	if (!scope)
+		return -EINVAL;
+	return scope == h->cfg.ifindex ? 0 : unknown;
+}
+
+void sock_write_addr(const struct rawstack_host *h, const struct sock *s, const struct endpoint *ep,
+		     struct sockaddr *addr, socklen_t *len)
+{
+	struct endpoint shown = *ep;
+	struct sockaddr_storage ss;
+	int whole;
+
+	if (addr_takes_zone(&ep->addr))
+		shown.scope = h->cfg.ifindex;
+	whole = endpoint_to_sockaddr(&shown, s->family, &ss);
 	if (!addr || !len || whole < 0)
 		return;
 	memcpy(addr, &ss, *len < (socklen_t)whole ? *len : (socklen_t)whole);
@@ -345,12 +368,16 @@ static int bind_socket(struct rawstack_host *h, struct sock *s, const struct soc
 		return rc;
 	if (s->binding != SOCK_NO_BINDING || s->state != SOCK_S_IDLE)
 		return -EINVAL;
+	rc = sock_take_scope(h, &ep, -ENODEV);
+	if (rc < 0)
+		return rc;
 	rc = sock_bind_to(h, s, &ep);
 	s->asked_for = rc == 0;
 	return rc;
 }
 
-static int name_of(struct sock *s, bool peer, struct sockaddr *addr, socklen_t *len)
+static int name_of(const struct rawstack_host *h, struct sock *s, bool peer, struct sockaddr *addr,
+		   socklen_t *len)
 {
 	struct endpoint local = s->local;
 
@@ -359,7 +386,7 @@ static int name_of(struct sock *s, bool peer, struct sockaddr *addr, socklen_t *
 	if (peer &&
 	    (s->type == SOCK_STREAM ? !s->established || s->over : s->state != SOCK_S_CONNECTED))
 		return -ENOTCONN;
-	sock_write_addr(s, peer ? &s->peer : &local, addr, len);
+	sock_write_addr(h, s, peer ? &s->peer : &local, addr, len);
 	return 0;
 }
 
@@ -414,7 +441,7 @@ int rawstack_accept(struct rawstack_host *h, int fd, struct sockaddr *addr, sock
 		return result(-EINVAL);
 	got = s->type == SOCK_STREAM ? stream_accept(h, s, flags) : -EOPNOTSUPP;
 	if (got >= 0)
-		sock_write_addr(&h->socks[got], &h->socks[got].peer, addr, len);
+		sock_write_addr(h, &h->socks[got], &h->socks[got].peer, addr, len);
 	return result(got);
 }
 
@@ -433,6 +460,8 @@ int rawstack_connect(struct rawstack_host *h, int fd, const struct sockaddr *add
 	if (addr->sa_family == AF_UNSPEC)
 		return result(stream_disconnect(h, s));
 	rc = sock_read_addr(s, addr, len, &peer);
+	if (rc == 0)
+		rc = sock_take_scope(h, &peer, -ENETUNREACH);
 	return result(rc < 0 ? rc : stream_connect(h, fd, &peer));
 }
 
@@ -508,14 +537,14 @@ int rawstack_getsockname(struct rawstack_host *h, int fd, struct sockaddr *addr,
 {
 	struct sock *s = sock_at(h, fd);
 
-	return result(s ? name_of(s, false, addr, len) : -EBADF);
+	return result(s ? name_of(h, s, false, addr, len) : -EBADF);
 }
 
 int rawstack_getpeername(struct rawstack_host *h, int fd, struct sockaddr *addr, socklen_t *len)
 {
 	struct sock *s = sock_at(h, fd);
 
-	return result(s ? name_of(s, true, addr, len) : -EBADF);
+	return result(s ? name_of(h, s, true, addr, len) : -EBADF);
 }
 
 int rawstack_setsockopt(struct rawstack_host *h, int fd, int level, int name, const void *value,

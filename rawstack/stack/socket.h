@@ -39,8 +39,19 @@ struct rawstack_host_config {
 	int n_addrs;
 	int mtu;	    /* 0: 1500 */
 	uint8_t secret[32]; /* random where it matters */
+	/*
+	 * Where it is not all zero the host is a station on an Ethernet: what it is given and gives
+	 * are frames, it asks for its neighbours and answers them. It takes its addresses without
+	 * asking whether somebody has them.
+	 */
+	uint8_t mac[6];
+	/*
+	 * The index of its one interface, which link-local addresses come with, and have to, as
+	 * sin6_scope_id. 0: they have none.
+	 */
+	uint32_t ifindex;
 
-	/* One IP packet of the host, borrowed for the call. */
+	/* One IP packet, or frame, of the host, borrowed for the call. */
 	void (*output)(void *arg, const void *packet, size_t len);
 	/* Nanoseconds of a clock that never goes back. */
 	uint64_t (*clock)(void *arg);
@@ -56,7 +67,7 @@ struct rawstack_host_config {
 struct rawstack_host *rawstack_host_new(const struct rawstack_host_config *cfg);
 void rawstack_host_free(struct rawstack_host *h);
 
-/* One IP packet for the host; not kept. */
+/* One IP packet, or frame, for the host; not kept. */
 void rawstack_host_input(struct rawstack_host *h, const void *packet, size_t len);
 
 /* Does what is due and sends what is to be sent. To be called when rawstack_host_deadline() says.

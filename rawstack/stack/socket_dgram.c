@@ -57,6 +57,8 @@ int dgram_connect(struct rawstack_host *h, struct sock *s, const struct sockaddr
 	}
 	rc = read_peer(s, addr, len, true, &peer);
 	if (rc == 0)
+		rc = sock_take_scope(h, &peer, -ENETUNREACH);
+	if (rc == 0)
 		rc = ensure_bound(h, s);
 	if (rc == 0)
 		rc = stack_udp_connect(h->stack, s->binding, &peer);
@@ -91,6 +93,7 @@ ssize_t dgram_send(struct rawstack_host *h, struct sock *s, const void *buf, siz
 	rc = addr ? read_peer(s, addr, addr_len, false, &peer) : 0;
 	if (rc < 0)
 		return rc;
+	peer.scope = addr ? 0 : peer.scope; /* there is one link: sending finds it without */
 	if (addr && is_broadcast(&peer) && !s->broadcast)
 		return -EACCES;
 	rc = ensure_bound(h, s);
@@ -125,7 +128,7 @@ ssize_t dgram_recv(struct rawstack_host *h, struct sock *s, void *buf, size_t le
 	memcpy(buf, d.data, n);
 	if (flags & MSG_TRUNC)
 		n = d.len;
-	sock_write_addr(s, &d.peer, addr, addr_len);
+	sock_write_addr(h, s, &d.peer, addr, addr_len);
 	if (!(flags & MSG_PEEK))
 		stack_udp_release(h->stack, &d);
 	return (ssize_t)n;

@@ -74,8 +74,11 @@ int sock_map_conn(struct rawstack_host *h, stack_conn conn, int fd);
 int sock_read_addr(const struct sock *s, const struct sockaddr *addr, socklen_t len,
 		   struct endpoint *ep);
 /* As the kernel writes an address: truncated to @len, which becomes the whole length. */
-void sock_write_addr(const struct sock *s, const struct endpoint *ep, struct sockaddr *addr,
-		     socklen_t *len);
+void sock_write_addr(const struct rawstack_host *h, const struct sock *s, const struct endpoint *ep,
+		     struct sockaddr *addr, socklen_t *len);
+
+/* Takes the scope off an address that may need one. 0, -EINVAL, or @unknown for another link's. */
+int sock_take_scope(const struct rawstack_host *h, struct endpoint *ep, int unknown);
 
 /* Makes the binding that a call needs: as asked, or the wildcard with a port of the stack's choice.
  */

@@ -123,6 +123,9 @@ uint8_t own_find(const struct stack *s, const struct addr *a);
 /* Index of our first usable address of the wire family, OWN_NONE: there is none. */
 uint8_t own_primary(const struct stack *s, bool v6);
 
+/* 255.255.255.255 or the last address of one of our prefixes (RFC 1122 3.2.1.3); @a is mapped. */
+bool own_broadcast(const struct stack *s, const struct addr *a);
+
 /* Returns 0 or -ENETUNREACH. The wire family is that of @dst: IPv4 exactly when it is mapped. */
 int route_find(const struct stack *s, const struct addr *dst, struct route *r);
 
