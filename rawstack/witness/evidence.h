@@ -41,6 +41,11 @@ struct evidence_tap {
 	uint64_t unlisted; /* of the consumed, not kept in @frames: a long run that forgets what it
 			      judged */
 	bool went_down;
+	/*
+	 * The host's connections are those of a stack in user space: its programs' sockets are not
+	 * the kernel's, which has none and is not asked for any.
+	 */
+	bool own_stack;
 };
 
 /* A canary that was sent: it must be among the frames of every tap of the link. */

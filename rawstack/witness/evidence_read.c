@@ -227,6 +227,7 @@ static int read_tap(struct reader *rd, struct evidence *ev)
 	t.unlisted = get_opt(rd, "unlisted", INT64_MAX);
 	t.block_gaps = get_uint(rd, "block_gaps", INT64_MAX);
 	t.went_down = get_bool(rd, "went_down", false);
+	t.own_stack = get_bool(rd, "own_stack", true);
 	for (size_t i = 0; i < ev->n_taps; i++)
 		if (ev->taps[i].side == t.side)
 			refuse(rd, -EINVAL, "side", "there is a tap of that side already");

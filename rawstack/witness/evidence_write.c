@@ -66,6 +66,7 @@ static json_t *tap_json(const struct evidence_tap *t)
 	put_int(o, "unlisted", t->unlisted);
 	put_int(o, "block_gaps", t->block_gaps);
 	json_object_set_new(o, "went_down", json_boolean(t->went_down));
+	json_object_set_new(o, "own_stack", json_boolean(t->own_stack));
 	return o;
 }
 

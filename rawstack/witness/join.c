@@ -273,6 +273,7 @@ static void attach_kernel(struct joiner *jn, struct connection *c, enum evidence
 		.entry = {.proto = k->proto, .src = ends[side], .dst = ends[!side]},
 	};
 	const struct evidence_kernel *found = NULL;
+	const struct evidence_tap *t = &jn->ev->taps[jn->tap[side]];
 	int before = sockets_before(jn, c, side);
 
 	if (s->api && s->api->cookie) {
@@ -288,6 +289,7 @@ static void attach_kernel(struct joiner *jn, struct connection *c, enum evidence
 	}
 	s->kernel = found ? &found->entry : NULL;
 	s->by_lookup = found && found->asked;
+	s->own_stack = t->own_stack && t->side == side;
 }
 
 /* Flows that the client's host sent and that neither a record nor a socket of that host claims. */

@@ -19,6 +19,7 @@ struct connection {
 		bool by_lookup;			     /* @kernel is what the kernel's own look-up
 						      * of these addresses found */
 		bool cookie_mismatch;
+		bool own_stack; /* that host's kernel has no sockets: evidence.h */
 	} side[SIDE_NUM];
 };
 

@@ -294,9 +294,13 @@ static void gate_kernel(const struct connection *c, uint64_t *reasons)
 		const struct connection_side *side = &c->side[s];
 
 		any |= side->kernel != NULL;
-		/* Where a program of ours named its socket, the kernel must know that socket. */
+		/*
+		 * Where a program of ours named its socket, the kernel must know that socket; of a
+		 * stack of our own the kernel knows nothing, and is not missed.
+		 */
 		add(reasons, REASON_KERNEL_MISSING,
-		    side->api && side->api->cookie && !side->kernel);
+		    side->api && side->api->cookie && !side->kernel && !side->own_stack);
+		add(reasons, REASON_COOKIE_MISMATCH, side->own_stack && side->kernel);
 	}
 	add(reasons, REASON_KERNEL_MISSING, !any);
 }

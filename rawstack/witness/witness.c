@@ -68,6 +68,7 @@ static int open_post(struct witness *w, uint32_t i, const char **what)
 	if (rc < 0)
 		return rc;
 	t->side = p->side;
+	t->own_stack = p->own_stack;
 	t->ifindex = p->ifindex;
 	t->netns_inode = tap_where(post->tap)->netns_inode;
 	memcpy(t->ifname, tap_where(post->tap)->ifname, sizeof(t->ifname));

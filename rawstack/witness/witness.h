@@ -23,6 +23,7 @@ struct witness_post {
 	enum evidence_side side;
 	int netns_fd; /* -1: the calling thread's */
 	unsigned int ifindex;
+	bool own_stack; /* as in struct evidence_tap */
 };
 
 /*
