@@ -175,6 +175,9 @@ LAB_SRC := \
 	tools/lab/lab_server.c \
 	tools/lab/program.c \
 	tools/lab/resolver.c \
+	tools/lab/socket_host.c \
+	tools/lab/stack_host.c \
+	tools/lab/bypass_plan.c \
 	tools/lab/stage.c \
 	tools/lab/mib.c \
 	tools/lab/play.c \
@@ -313,7 +316,7 @@ LAB_TESTS := \
 	foreign capture_file tshark \
 	cli cli_lab \
 	cases \
-	report who_gets_it bypass stack_real stack_harm stack_attack sockets \
+	report who_gets_it bypass lab_bypass stack_real stack_harm stack_attack sockets \
 	audit audit_peers \
 	load load_cli \
 	faults serve soak \

@@ -192,7 +192,7 @@ static int write_junit(FILE *out, const void *arg)
 {
 	const struct lab_run *run = arg;
 
-	junit_print(run->results, run->n_results, out);
+	junit_print(run->results, run->n_results, run->engine_text, out);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 /* What the run's cases came to. */
 struct lab_outcome {
 	size_t n[CASE_STATUSES];
+	size_t left_out;    /* checks that could not be made */
 	bool wrong_verdict; /* some failure is more than a lack of proof */
 };
 

@@ -136,6 +136,7 @@ json_t *report_connection_json(const struct judge_report *r, const struct judged
 {
 	enum evidence_side a = shown_side(&j->c, false), k = shown_side(&j->c, true);
 	const struct connection_side *client = &j->c.side[SIDE_CLIENT];
+	const struct connection_side *server = &j->c.side[SIDE_SERVER];
 	json_t *o = json_object(), *reasons = json_array();
 
 	json_object_set_new(o, "proto", json_string(j->c.key.proto == IPPROTO_TCP ? "tcp" : "udp"));
@@ -146,6 +147,10 @@ json_t *report_connection_json(const struct judge_report *r, const struct judged
 	json_object_set_new(o, "client",
 			    json_pack("{s:o,s:o}", "api", api_json(client->api), "kernel",
 				      kernel_json(client->kernel, SIDE_CLIENT)));
+	json_object_set_new(o, "server",
+			    json_pack("{s:o,s:o,s:s}", "api", api_json(server->api), "kernel",
+				      kernel_json(server->kernel, SIDE_SERVER), "stack",
+				      server->own_stack ? "user space" : "kernel"));
 	json_object_set_new(o, "verdict", json_string(verdict_name(j->j.verdict)));
 	for (int i = 0; i < REASON_NUM; i++)
 		if (j->j.reasons & reason_bit((enum reason)i))
@@ -181,10 +186,11 @@ const char *report_kernel_text(const struct judged *j, char *buf)
 	enum evidence_side side = shown_side(&j->c, true);
 	const struct sockdiag_entry *k = j->c.side[side].kernel;
 	const char *whose = side == SIDE_CLIENT ? " (client's)" : "";
+	bool own_stack = j->c.side[SIDE_SERVER].own_stack;
 	char src[ADDR_STRLEN], dst[ADDR_STRLEN];
 
 	if (!k) {
-		snprintf(buf, REPORT_TEXT, "-");
+		snprintf(buf, REPORT_TEXT, own_stack ? "(user-space stack)" : "-");
 		return buf;
 	}
 	addr_print(&k->src.addr, evidence_form(k->family), src);
@@ -195,6 +201,9 @@ const char *report_kernel_text(const struct judged *j, char *buf)
 	else
 		snprintf(buf, REPORT_TEXT, "%s%s\n%s, any peer", report_family_name(k->family),
 			 whose, src);
+	if (own_stack)
+		snprintf(buf + strlen(buf), REPORT_TEXT - strlen(buf),
+			 "\nserver: none, a user-space stack");
 	return buf;
 }
 

@@ -159,8 +159,10 @@ static int index_in(int netns_fd, const char *ifname)
 static int open_link(struct bypass *b, struct engine_error *err)
 {
 	const struct engine_link *l = b->cfg.link;
-	struct link_config cfg = {
-		.netns_fd = l->netns_fd, .rx_slots = BYPASS_RX_SLOTS, .tx_sendmmsg = l->sendmmsg};
+	struct link_config cfg = {.netns_fd = l->netns_fd,
+				  .rx_slots = BYPASS_RX_SLOTS,
+				  .tx_sendmmsg = l->sendmmsg,
+				  .keep_queueing = l->keep_queueing};
 	struct link probe = {0};
 	struct addr taken = ADDR_ANY6;
 	int rc = index_in(l->netns_fd, l->ifname);

@@ -64,6 +64,8 @@ struct engine_link {
 	bool xdp;			/* AF_XDP instead of AF_PACKET rings */
 	bool sendmmsg;			/* AF_PACKET: no ring to send from */
 	bool skip_dad;			/* the addresses are used without asking who has them */
+	bool keep_queueing;		/* AF_PACKET: through the queueing discipline, so that a tap
+					   on the same interface sees what is sent */
 	/* Called now and then while duplicates are looked for; true ends it. NULL: not called. */
 	bool (*give_up)(void *arg);
 	void *give_up_arg;

@@ -187,7 +187,6 @@ static const struct refusal REFUSALS[] = {
 	{ARGS("connect", "-w", "never", "::1", "80"), USAGE, "'never'"},
 	{ARGS("lab", "no-such-case"), USAGE, "'no-such-case'"},
 	{ARGS("lab", "tcp-*", "no-such-*"), USAGE, "'no-such-*'"},
-	{ARGS("lab", "--engine", "bypass"), USAGE, "does not play the cases yet"},
 	/* Files. */
 	{ARGS("judge"), USAGE, "which file"},
 	{ARGS("judge", "empty", "garbage"), USAGE, "one file"},

@@ -116,12 +116,12 @@ static void free_results(struct case_result *r)
 
 static int print_tap(FILE *out, const void *arg)
 {
-	return tap_print(arg, N, out);
+	return tap_print(arg, N, "", out);
 }
 
 static int print_junit(FILE *out, const void *arg)
 {
-	junit_print(arg, N, out);
+	junit_print(arg, N, "", out);
 	return 0;
 }
 

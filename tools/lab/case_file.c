@@ -43,6 +43,8 @@ enum once {
 	ONCE_SERVER = 1 << 5,
 	ONCE_VERDICT = 1 << 6,
 	ONCE_NEEDS = 1 << 7,
+	ONCE_BYPASS_WHY = 1 << 8,
+	ONCE_BYPASS_VERDICT = 1 << 9,
 };
 
 static int complain(struct reader *r, int line, const char *fmt, ...)
@@ -73,8 +75,24 @@ static struct lab_case *current(struct reader *r)
 	return &r->cases->list[r->cases->n - 1];
 }
 
+/* Its text is borrowed, its steps and expectations perhaps. */
+static void free_variant(struct lab_case *c)
+{
+	struct lab_case *v = c->bypass;
+
+	if (!v)
+		return;
+	free((char *)v->differs);
+	if (v->steps != c->steps)
+		free(v->steps);
+	if (v->expects != c->expects)
+		free(v->expects);
+	free(v);
+}
+
 static void free_case(struct lab_case *c)
 {
+	free_variant(c);
 	free((char *)c->name);
 	free((char *)c->title);
 	free((char *)c->group);
@@ -173,9 +191,20 @@ static int put_setting(struct reader *r, enum setting_kind kind, const char *val
 	return 0;
 }
 
-static int put_step(struct reader *r, const char *value)
+/* The case as it is for our own stack, made when something of it is first written. */
+static struct lab_case *variant(struct reader *r)
 {
 	struct lab_case *c = current(r);
+
+	if (!c->bypass)
+		c->bypass = calloc(1, sizeof(*c->bypass));
+	if (!c->bypass)
+		out_of_memory(r);
+	return c->bypass;
+}
+
+static int put_step(struct reader *r, struct lab_case *c, const char *value)
+{
 	struct step *st = grow(&c->steps, c->n_steps, sizeof(*st));
 	struct words ws;
 
@@ -194,9 +223,8 @@ static int put_step(struct reader *r, const char *value)
 }
 
 /* Kept as text until the section ends: it may name a socket of a later step. */
-static int put_expect(struct reader *r, const char *value)
+static int put_expect(struct reader *r, struct lab_case *c, const char *value)
 {
-	struct lab_case *c = current(r);
 	struct expect *e = grow(&c->expects, c->n_expects, sizeof(*e));
 
 	if (!e)
@@ -212,15 +240,13 @@ static int put_expect(struct reader *r, const char *value)
 	return 0;
 }
 
-static int put_verdict(struct reader *r, const char *value)
+static int put_verdict(struct reader *r, struct lab_case *c, enum once once, const char *value)
 {
-	struct lab_case *c = current(r);
-
-	if (r->seen & ONCE_VERDICT)
+	if (r->seen & once)
 		return complain(r, r->line,
 				"a case has one verdict; 'expect = verdict SOCKET: ...' "
 				"is for one connection");
-	r->seen |= ONCE_VERDICT;
+	r->seen |= once;
 	c->judged = strcmp(value, "none") != 0;
 	for (int v = 0; c->judged && v < VERDICT_NUM; v++) {
 		c->expected = (enum verdict)v;
@@ -247,15 +273,38 @@ static int put_needs(struct reader *r, const char *value)
 	return 0;
 }
 
+/* What is otherwise with our own stack: "bypass why", "bypass step" ... */
+static int put_bypass(struct reader *r, const char *key, const char *value)
+{
+	struct lab_case *v = variant(r);
+
+	if (!v)
+		return -ENOMEM;
+	if (strcmp(key, "why") == 0)
+		return put_text(r, ONCE_BYPASS_WHY, &v->differs, value, " ");
+	if (strcmp(key, "step") == 0 || strcmp(key, "steps") == 0)
+		return put_step(r, v, value);
+	if (strcmp(key, "expect") == 0)
+		return put_expect(r, v, value);
+	if (strcmp(key, "verdict") == 0)
+		return put_verdict(r, v, ONCE_BYPASS_VERDICT, value);
+	return complain(r, r->line,
+			"there is no key 'bypass %.40s'; there are bypass why, bypass step, bypass "
+			"expect and bypass verdict",
+			key);
+}
+
 static int put(struct reader *r, const char *key, const char *value)
 {
 	struct lab_case *c = current(r);
 	enum setting_kind kind;
 
+	if (strncmp(key, "bypass ", 7) == 0)
+		return put_bypass(r, key + 7, value);
 	if (strcmp(key, "step") == 0 || strcmp(key, "steps") == 0)
-		return put_step(r, value);
+		return put_step(r, c, value);
 	if (strcmp(key, "expect") == 0)
-		return put_expect(r, value);
+		return put_expect(r, c, value);
 	if (strcmp(key, "server") == 0)
 		return put_listener(r, value);
 	if (strcmp(key, "title") == 0)
@@ -271,7 +320,7 @@ static int put(struct reader *r, const char *key, const char *value)
 	if (strcmp(key, "server text") == 0)
 		return put_text(r, ONCE_SERVER, &c->server, value, " ");
 	if (strcmp(key, "verdict") == 0)
-		return put_verdict(r, value);
+		return put_verdict(r, c, ONCE_VERDICT, value);
 	if (strcmp(key, "needs") == 0)
 		return put_needs(r, value);
 	if (setting_key(key, &kind))
@@ -279,7 +328,7 @@ static int put(struct reader *r, const char *key, const char *value)
 	return complain(r, r->line,
 			"there is no key '%.40s'; there are title, group, source, by hand, client "
 			"text, server text, server, step, expect, verdict, needs, sysctl, address, "
-			"route, nft, hosts, gai and dns",
+			"route, nft, hosts, gai and dns, and bypass why, step, expect and verdict",
 			key);
 }
 
@@ -313,6 +362,49 @@ static int parse_expects(struct reader *r, struct lab_case *c)
 		c->expects[i].line = line;
 	}
 	return 0;
+}
+
+/*
+ * The variant of a whole case: what was not written for it is the case's own. Without anything but
+ * its reason the case is not for our stack.
+ */
+static int end_variant(struct reader *r, struct lab_case *c)
+{
+	struct lab_case *v = c->bypass, written;
+
+	if (!v)
+		return 0;
+	written = *v;
+	if (!written.differs)
+		return complain(r, c->line,
+				"case %s is another one with our own stack; say in 'bypass why' "
+				"what is different",
+				c->name);
+	*v = *c;
+	v->bypass = NULL;
+	v->differs = written.differs;
+	v->bypass_never =
+		!written.n_steps && !written.n_expects && !(r->seen & ONCE_BYPASS_VERDICT);
+	if (written.n_steps) {
+		v->steps = written.steps;
+		v->n_steps = written.n_steps;
+		v->sockets = written.sockets;
+		v->own_lab |= written.own_lab;
+	}
+	if (written.n_expects) {
+		v->expects = written.expects;
+		v->n_expects = written.n_expects;
+	} else if (written.n_steps && c->n_expects) { /* which name the sockets of other steps */
+		v->expects = reallocarray(NULL, c->n_expects, sizeof(*v->expects));
+		if (!v->expects)
+			return out_of_memory(r);
+		memcpy(v->expects, c->expects, c->n_expects * sizeof(*v->expects));
+	}
+	if (r->seen & ONCE_BYPASS_VERDICT) {
+		v->judged = written.judged;
+		v->expected = written.expected;
+	}
+	return v->expects != c->expects ? parse_expects(r, v) : 0;
 }
 
 static int fill_in(struct reader *r, const char **field, const char *value)
@@ -359,7 +451,7 @@ static int end_case(struct reader *r)
 	c->text = r->text;
 	r->text = NULL;
 	r->text_len = r->text_cap = 0;
-	return 0;
+	return end_variant(r, c);
 }
 
 /* Is "[NAME]" a name that nobody has yet? */

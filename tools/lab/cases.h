@@ -72,6 +72,15 @@ struct lab_case {
 	size_t n_steps;
 	struct expect *expects;
 	size_t n_expects;
+
+	/*
+	 * The same case as it is to be played against our own stack where that differs from a
+	 * kernel on purpose; NULL: as it is. It lends what it does not replace, and @differs says
+	 * why, or (@bypass_never) why it is not played at all.
+	 */
+	struct lab_case *bypass;
+	const char *differs;
+	bool bypass_never;
 };
 
 struct case_list {

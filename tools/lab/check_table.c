@@ -41,9 +41,11 @@ static const char *asked(enum check_view v)
 static int add_check(struct libscols_table *tb, const struct case_check *c, bool color)
 {
 	struct libscols_line *ln = scols_table_new_line(tb, NULL);
-	char ending[CHECK_TEXT + 16] = "";
+	char ending[CHECK_TEXT + 24] = "";
 	int rc = ln ? 0 : -ENOMEM;
 
+	if (c->left_out)
+		snprintf(ending, sizeof(ending), "left out, wanted %s", c->want);
 	if (!c->ok)
 		snprintf(ending, sizeof(ending), "EXPECTED %s", c->want);
 	if (rc == 0)

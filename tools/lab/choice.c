@@ -120,7 +120,32 @@ static bool first_of_group(const struct choice *ch, size_t i)
 	return true;
 }
 
-void choice_list(const struct choice *ch, FILE *out)
+static void list_case(const struct lab_case *c, const struct bypass_plan *plan, FILE *out)
+{
+	char why[PLAN_WHY];
+	const struct lab_case *played = bypass_plan_case(plan, c, why);
+
+	fprintf(out, "   %-28s %s%s\n", c->name, c->title,
+		played && played->expected == VERDICT_CONTRADICTED
+			? " (contradicted, and should be)"
+			: "");
+	if (!played)
+		fprintf(out, "   %-28s - does not apply: %s\n", "", why);
+	else if (played->differs)
+		fprintf(out, "   %-28s + otherwise, on purpose: %s\n", "", played->differs);
+}
+
+static void count_playable(const struct choice *ch, const struct bypass_plan *plan, FILE *out)
+{
+	char why[PLAN_WHY];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ch->n; i++)
+		n += bypass_plan_case(plan, ch->cases[i], why) != NULL;
+	fprintf(out, "\n%zu of %zu cases apply to engine bypass.\n", n, ch->n);
+}
+
+void choice_list(const struct choice *ch, const struct bypass_plan *plan, FILE *out)
 {
 	size_t shown = 0;
 
@@ -132,27 +157,30 @@ void choice_list(const struct choice *ch, FILE *out)
 		fprintf(out, "%s%s  %s\n", shown++ ? "\n" : "", group, case_group_title(group));
 		for (size_t k = i; k < ch->n; k++)
 			if (strcmp(ch->cases[k]->group, group) == 0)
-				fprintf(out, "   %-28s %s%s\n", ch->cases[k]->name,
-					ch->cases[k]->title,
-					ch->cases[k]->expected == VERDICT_CONTRADICTED
-						? " (contradicted, and should be)"
-						: "");
+				list_case(ch->cases[k], plan, out);
 	}
+	if (plan)
+		count_playable(ch, plan, out);
 }
 
-int choice_list_json(const struct choice *ch)
+int choice_list_json(const struct choice *ch, const struct bypass_plan *plan)
 {
 	json_t *list = json_array();
+	char why[PLAN_WHY];
 
 	for (size_t i = 0; i < ch->n; i++) {
-		const struct lab_case *c = ch->cases[i];
+		const struct lab_case *c = ch->cases[i], *played = bypass_plan_case(plan, c, why);
+		bool judged = (played ? played : c)->judged;
+		enum verdict expected = (played ? played : c)->expected;
 
-		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s?,s:s,s:s}", "name",
-						      c->name, "group", c->group, "title", c->title,
-						      "source", c->source, "by_hand", c->by_hand,
-						      "expected",
-						      c->judged ? verdict_name(c->expected) : NULL,
-						      "file", c->file, "text", c->text));
+		json_array_append_new(
+			list,
+			json_pack("{s:s,s:s,s:s,s:s,s:s,s:s?,s:s,s:s,s:b,s:s?,s:s?}", "name",
+				  c->name, "group", c->group, "title", c->title, "source",
+				  c->source, "by_hand", c->by_hand, "expected",
+				  judged ? verdict_name(expected) : NULL, "file", c->file, "text",
+				  c->text, "applies", played != NULL, "why_not",
+				  played ? NULL : why, "differs", played ? played->differs : NULL));
 	}
 	return cli_print_json(json_pack("{s:o}", "cases", list));
 }

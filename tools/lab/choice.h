@@ -3,7 +3,7 @@
 #ifndef TOOLS_LAB_CHOICE_H
 #define TOOLS_LAB_CHOICE_H
 
-#include "cases.h"
+#include "bypass_plan.h"
 
 enum { CHOICE_FILES_MAX = 16 };
 
@@ -22,9 +22,11 @@ struct choice {
 int choice_make(const char *const *files, size_t n_files, char **patterns, struct choice *ch);
 void choice_free(struct choice *ch);
 
-/* The cases, a line each, by group; or as one JSON document on stdout: returns 0 or an exit code.
+/*
+ * The cases, a line each, by group; or as one JSON document on stdout: returns 0 or an exit code.
+ * @plan, if not NULL: which of them it can play, and why not the others.
  */
-void choice_list(const struct choice *ch, FILE *out);
-int choice_list_json(const struct choice *ch);
+void choice_list(const struct choice *ch, const struct bypass_plan *plan, FILE *out);
+int choice_list_json(const struct choice *ch, const struct bypass_plan *plan);
 
 #endif

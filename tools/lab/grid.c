@@ -44,16 +44,17 @@ static struct libscols_table *new_table(bool color)
 /* "5 ok", "1 of 5 wrong", "-": the checks of one view. */
 static void count_checks(const struct case_result *r, unsigned int views, char *buf)
 {
-	unsigned int n = 0, bad = 0;
+	unsigned int n = 0, bad = 0, left_out = 0;
 
 	for (size_t i = 0; i < r->n_checks; i++) {
 		if (!(views >> r->checks[i].view & 1))
 			continue;
-		n++;
+		left_out += r->checks[i].left_out;
+		n += !r->checks[i].left_out;
 		bad += !r->checks[i].ok;
 	}
 	if (n == 0)
-		snprintf(buf, REPORT_TEXT, "-");
+		snprintf(buf, REPORT_TEXT, left_out ? "left out" : "-");
 	else if (bad == 0)
 		snprintf(buf, REPORT_TEXT, "%u ok", n);
 	else
@@ -80,6 +81,10 @@ static void count_frames(const struct case_result *r, char *buf)
 			other++;
 	}
 	buf[0] = '\0';
+	if (!case_was_played(r)) {
+		snprintf(buf, REPORT_TEXT, "-");
+		return;
+	}
 	if (v4)
 		n += (size_t)snprintf(buf, REPORT_TEXT, "%u IPv4", v4);
 	if (v6)
@@ -94,6 +99,8 @@ static void verdict_text(const struct case_result *r, char *buf)
 {
 	if (r->status == CASE_SKIPPED)
 		snprintf(buf, REPORT_TEXT, "skipped");
+	else if (r->status == CASE_NOT_APPLICABLE)
+		snprintf(buf, REPORT_TEXT, "does not apply");
 	else if (r->status == CASE_FAILED)
 		snprintf(buf, REPORT_TEXT, "NOT EXPECTED");
 	else

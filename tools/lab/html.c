@@ -76,7 +76,7 @@ static bool is_row(const struct case_result *r)
 {
 	int n = 0;
 
-	if (!begins(r->c->name, MATRIX) || r->status == CASE_SKIPPED)
+	if (!begins(r->c->name, MATRIX) || !case_was_played(r))
 		return false;
 	for (int k = 1; k <= CLIENTS; k++) {
 		struct attempt a = attempt_of(r, k);
@@ -290,6 +290,10 @@ static void print_facts(const struct lab_run *run, FILE *out)
 	if (n[CASE_SKIPPED]) {
 		snprintf(text, sizeof(text), "%zu", n[CASE_SKIPPED]);
 		fact(out, "Could not run here", text);
+	}
+	if (n[CASE_NOT_APPLICABLE]) {
+		snprintf(text, sizeof(text), "%zu", n[CASE_NOT_APPLICABLE]);
+		fact(out, "Do not apply to this server", text);
 	}
 	if (uname(&u) == 0) {
 		snprintf(text, sizeof(text), "%s %s %s", u.sysname, u.release, u.machine);

@@ -23,10 +23,11 @@ void html_outcome(FILE *out, const struct case_result *r)
 {
 	static const char *const words[CASE_STATUSES] = {[CASE_PASSED] = "\u2713 as expected",
 							 [CASE_FAILED] = "\u2717 not as expected",
-							 [CASE_SKIPPED] = "skipped"};
+							 [CASE_SKIPPED] = "skipped",
+							 [CASE_NOT_APPLICABLE] = "does not apply"};
 
 	html_tag(out, case_status_name(r->status), words[r->status]);
-	if (r->judged && r->status != CASE_SKIPPED)
+	if (r->judged && case_was_played(r))
 		html_tag(out, verdict_name(r->verdict), verdict_name(r->verdict));
 }
 
@@ -128,17 +129,21 @@ static void print_cell(const char *class, const char *text, FILE *out)
 
 static void print_checks(const struct case_result *r, FILE *out)
 {
-	size_t good = 0;
+	size_t good = 0, left_out = 0;
 
 	if (r->n_checks == 0)
 		return;
-	for (size_t i = 0; i < r->n_checks; i++)
-		good += r->checks[i].ok;
+	for (size_t i = 0; i < r->n_checks; i++) {
+		good += r->checks[i].ok && !r->checks[i].left_out;
+		left_out += r->checks[i].left_out;
+	}
 	fprintf(out,
-		"<h3>%zu of %zu checks hold</h3>\n<div class=\"scroll\"><table><thead><tr><th>View"
+		"<h3>%zu of %zu checks hold%s</h3>\n<div "
+		"class=\"scroll\"><table><thead><tr><th>View"
 		"</th><th>What was asked</th><th>Wanted</th><th>Got</th><th></th></tr></thead>"
 		"<tbody>\n",
-		good, r->n_checks);
+		good, r->n_checks - left_out,
+		left_out ? "; what would ask the server's kernel is left out" : "");
 	for (size_t i = 0; i < r->n_checks; i++) {
 		const struct case_check *c = &r->checks[i];
 
@@ -147,7 +152,11 @@ static void print_checks(const struct case_result *r, FILE *out)
 		print_cell("mono", c->what, out);
 		print_cell("mono", c->want, out);
 		print_cell(c->ok ? "mono" : "mono bad", c->got, out);
-		print_cell(c->ok ? NULL : "bad", c->ok ? "\u2713" : "\u2717 differs", out);
+		print_cell(c->ok ? NULL : "bad",
+			   c->left_out ? "left out"
+			   : c->ok     ? "\u2713"
+				       : "\u2717 differs",
+			   out);
 		fputs("</tr>\n", out);
 	}
 	fputs("</tbody></table></div>\n", out);
@@ -178,6 +187,11 @@ int html_case(const struct case_result *r, const struct flow_index *idx, FILE *o
 	if (r->status != CASE_PASSED) {
 		fprintf(out, "<p class=\"why %s\">", case_status_name(r->status));
 		markup_text(out, r->why);
+		fputs("</p>\n", out);
+	}
+	if (r->c->differs && case_was_played(r)) {
+		fputs("<p class=\"why\">Otherwise than with a kernel, on purpose: ", out);
+		markup_text(out, r->c->differs);
 		fputs("</p>\n", out);
 	}
 	for (size_t i = 0; idx && rc == 0 && i < idx->report->n; i++)

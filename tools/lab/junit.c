@@ -42,7 +42,8 @@ static void attribute(FILE *out, const char *name, const char *value)
 static void print_sum(FILE *out, const struct sum *s)
 {
 	fprintf(out, " tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"%.3f\"",
-		s->all, s->n[CASE_FAILED], s->n[CASE_SKIPPED], s->seconds);
+		s->all, s->n[CASE_FAILED], s->n[CASE_SKIPPED] + s->n[CASE_NOT_APPLICABLE],
+		s->seconds);
 }
 
 static void print_checks(FILE *out, const struct case_result *r, bool failed_only)
@@ -52,7 +53,11 @@ static void print_checks(FILE *out, const struct case_result *r, bool failed_onl
 
 		if (failed_only && c->ok)
 			continue;
-		fprintf(out, "%s  %s: ", c->ok ? "ok    " : "NOT OK", check_view_name(c->view));
+		fprintf(out, "%s  %s: ",
+			c->left_out ? "left out"
+			: c->ok	    ? "ok    "
+				    : "NOT OK",
+			check_view_name(c->view));
 		markup_text(out, c->what);
 		fprintf(out, ": wanted ");
 		markup_text(out, c->want);
@@ -69,10 +74,11 @@ static void print_case(FILE *out, const struct case_result *r)
 	fprintf(out, " classname=\"dualwire.lab.");
 	markup_text(out, r->c->group);
 	fprintf(out, "\" time=\"%.3f\">\n", seconds_of(r));
-	if (r->status == CASE_SKIPPED) {
-		fprintf(out, "      <skipped");
-		attribute(out, "message", r->why);
-		fprintf(out, "/>\n");
+	if (!case_was_played(r)) {
+		fprintf(out, "      <skipped message=\"%s",
+			r->status == CASE_NOT_APPLICABLE ? "does not apply: " : "");
+		markup_text(out, r->why);
+		fprintf(out, "\"/>\n");
 	} else if (r->status == CASE_FAILED) {
 		fprintf(out, "      <failure type=\"unexpected\"");
 		attribute(out, "message", r->why);
@@ -83,11 +89,17 @@ static void print_case(FILE *out, const struct case_result *r)
 	fprintf(out, "      <system-out>");
 	markup_text(out, r->c->title);
 	fputc('\n', out);
+	if (r->c->differs && case_was_played(r)) {
+		fprintf(out, "otherwise than with a kernel, on purpose: ");
+		markup_text(out, r->c->differs);
+		fputc('\n', out);
+	}
 	print_checks(out, r, false);
 	fprintf(out, "</system-out>\n    </testcase>\n");
 }
 
-static void print_suite(FILE *out, const struct case_result *results, size_t n, size_t first)
+static void print_suite(FILE *out, const struct case_result *results, size_t n, size_t first,
+			const char *server)
 {
 	const char *group = results[first].c->group;
 	struct sum s = sum_up(results, n, group);
@@ -99,13 +111,18 @@ static void print_suite(FILE *out, const struct case_result *results, size_t n, 
 	fputc('"', out);
 	print_sum(out, &s);
 	fprintf(out, ">\n");
+	if (*server) {
+		fprintf(out, "    <properties><property name=\"server\"");
+		attribute(out, "value", server);
+		fprintf(out, "/></properties>\n");
+	}
 	for (size_t i = first; i < n; i++)
 		if (strcmp(results[i].c->group, group) == 0)
 			print_case(out, &results[i]);
 	fprintf(out, "  </testsuite>\n");
 }
 
-void junit_print(const struct case_result *results, size_t n, FILE *out)
+void junit_print(const struct case_result *results, size_t n, const char *server, FILE *out)
 {
 	struct sum s = sum_up(results, n, NULL);
 
@@ -119,7 +136,7 @@ void junit_print(const struct case_result *results, size_t n, FILE *out)
 		while (strcmp(results[first].c->group, results[i].c->group) != 0)
 			first++;
 		if (first == i)
-			print_suite(out, results, n, i);
+			print_suite(out, results, n, i, server);
 	}
 	fprintf(out, "</testsuites>\n");
 }

@@ -7,8 +7,8 @@
 
 /*
  * One test suite for each group of cases, in the order in which the groups first appear; every
- * check of a case is in its system-out.
+ * check of a case is in its system-out. @server: who served, for a property; "" for none.
  */
-void junit_print(const struct case_result *results, size_t n, FILE *out);
+void junit_print(const struct case_result *results, size_t n, const char *server, FILE *out);
 
 #endif

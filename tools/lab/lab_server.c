@@ -4,6 +4,7 @@
 
 #include "../../rawstack/clock.h"
 #include "../../rawstack/netlink/netns.h"
+#include "../../uring/engine.h"
 #include "records.h"
 
 #include <errno.h>
@@ -26,7 +27,9 @@ struct lab_server {
 	struct evidence_api log[LAB_SERVER_RECORDS_MAX];
 	size_t n_log;
 	bool overflow;
-	char engine_text[128];
+	char engine_text[400];
+	struct engine_link link; /* of the bypass engine */
+	char ifname[16];
 };
 
 /* The last word on an accepted socket completes its record. */
@@ -116,8 +119,25 @@ static int await_answer(struct lab_server *s)
 	return rc;
 }
 
-int lab_server_start(int netns_fd, const char *engine, const struct listen_spec *listeners,
-		     size_t n, struct lab_server **out, struct server_error *err)
+/* The host's end of the cable, with its addresses; a tap there is to see what is sent. */
+static void fill_link(struct lab_server *s, const struct lab_host *host)
+{
+	struct engine_link *l = &s->link;
+
+	memcpy(s->ifname, host->ifname, sizeof(s->ifname));
+	*l = (struct engine_link){.netns_fd = host->netns_fd,
+				  .ifname = s->ifname,
+				  .skip_dad = true,
+				  .keep_queueing = true};
+	for (int i = 0; i < host->n_addrs; i++) {
+		l->addrs[l->n_addrs++] = (struct engine_link_addr){host->v4[i], 24};
+		l->addrs[l->n_addrs++] = (struct engine_link_addr){host->v6[i], 64};
+	}
+}
+
+int lab_server_start(const struct lab_host *host, const char *engine,
+		     const struct listen_spec *listeners, size_t n, struct lab_server **out,
+		     struct server_error *err)
 {
 	struct lab_server *s = allocate();
 	int rc;
@@ -125,13 +145,16 @@ int lab_server_start(int netns_fd, const char *engine, const struct listen_spec 
 	*err = (struct server_error){0};
 	if (!s)
 		return -ENOMEM;
-	s->netns_fd = netns_fd;
+	s->netns_fd = host->netns_fd;
+	if (host->bare)
+		fill_link(s, host);
 	s->cfg = (struct server_config){
 		.engine = engine,
 		.workload = "echo",
 		.listeners = listeners,
 		.n_listeners = n,
 		.max_conns = LAB_SERVER_RECORDS_MAX,
+		.link = host->bare ? &s->link : NULL,
 		.observe = observe,
 		.observe_arg = s,
 	};

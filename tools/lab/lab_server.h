@@ -3,6 +3,7 @@
 #ifndef TOOLS_LAB_LAB_SERVER_H
 #define TOOLS_LAB_LAB_SERVER_H
 
+#include "../../rawstack/netlink/lab.h"
 #include "../../rawstack/witness/evidence.h"
 #include "../../uring/server.h"
 
@@ -13,11 +14,13 @@ enum { LAB_SERVER_RECORDS_MAX = 2048 };
 struct lab_server;
 
 /*
- * Starts an echo server in @netns_fd and waits until it listens. Returns 0, or -errno with @err
+ * Starts an echo server on @host and waits until it listens. The bypass engine gets the host's
+ * addresses, which its kernel must not have. Returns 0, or -errno with @err
  * filled and nothing left running.
  */
-int lab_server_start(int netns_fd, const char *engine, const struct listen_spec *listeners,
-		     size_t n, struct lab_server **out, struct server_error *err);
+int lab_server_start(const struct lab_host *host, const char *engine,
+		     const struct listen_spec *listeners, size_t n, struct lab_server **out,
+		     struct server_error *err);
 
 /* As server_engine_text(). */
 const char *lab_server_engine_text(const struct lab_server *s);

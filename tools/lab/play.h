@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* play.h - carries out the steps of one case on plain kernel sockets, and checks each */
+/* play.h - carries out the steps of one case on the sockets of two hosts, and checks each */
 #ifndef TOOLS_LAB_PLAY_H
 #define TOOLS_LAB_PLAY_H
 
 #include "../../rawstack/witness/witness.h"
 #include "cases.h"
 #include "result.h"
+#include "socket_host.h"
 
 /*
- * One thread plays both hosts: a socket keeps the namespace it was made in. No call blocks longer
- * than its step allows.
+ * One thread plays both hosts: a socket keeps the namespace it was made in, and where the server's
+ * host has a stack of its own, that has a thread for its frames (stack_host.h). No call blocks
+ * longer than its step allows.
  *
  * What a program of the case learns about a connection becomes an API record of the evidence, as a
  * real program's log would: connects on the client's host, accepts on the server's, and datagrams.
@@ -17,6 +19,7 @@
  */
 struct play_socket {
 	int fd; /* -1: closed, or not yet made */
+	const struct socket_host *on;
 	enum lab_side side;
 	int proto;
 	uint16_t port;		  /* local, as last known: stays after the end */
@@ -39,12 +42,16 @@ struct outcome {
 	size_t n;
 };
 
+/* What the server's kernel says where our own stack has the sockets. */
+#define PLAY_NO_KERNEL_SOCKET "no socket of the kernel's"
+
 struct resolver_files;
 
 struct play {
 	const struct lab_case *c;
 	uint16_t base; /* the case's first port */
 	const struct lab *lab;
+	const struct socket_host *hosts; /* of each side */
 	struct witness *witness;
 	const struct resolver_files *files; /* what the resolver shall see, NULL: the host's own */
 	struct case_result *res;
@@ -97,7 +104,7 @@ enum { SOCKADDR_ROOM = 256 };
 int play_sockaddr(const struct play *p, const struct step *st, enum lab_side side, void *ss);
 
 /* Waits for @events. Returns 0, -ETIMEDOUT or another -errno. */
-int play_wait(int fd, short events, unsigned int ms);
+int play_wait(const struct play_socket *s, short events, unsigned int ms);
 
 /* Hands the record of the connection that the socket has to the evidence. */
 void play_flush_record(struct play *p, struct play_socket *s);

@@ -3,7 +3,6 @@
 #include "play.h"
 
 #include "../../rawstack/clock.h"
-#include "../../uring/sockopt.h"
 
 #include <errno.h>
 #include <linux/errqueue.h>
@@ -97,9 +96,9 @@ int play_send(struct play *p, const struct step *st, struct outcome *out)
 	rc = put_target(p, st, &m);
 	if (rc < 0)
 		return rc;
-	n = sendmsg(s->fd, &m.hdr, st->msg_flags | MSG_NOSIGNAL);
+	n = s->on->calls->sendmsg(s->on, s->fd, &m.hdr, st->msg_flags | MSG_NOSIGNAL);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	s->rec.bytes_out += (uint64_t)n;
 	play_note_port(s);
 	v = value_of_number(n);
@@ -183,17 +182,15 @@ static void record_datagram(struct play *p, struct play_socket *s, const struct 
 		.side = s->side == LAB_CLIENT ? SIDE_CLIENT : SIDE_SERVER,
 		.call = CALL_RECVFROM,
 		.proto = IPPROTO_UDP,
+		.family = socket_host_family(s->on, s->fd),
 		.peer = s->sender,
-		.cookie = sockopt_cookie(s->fd),
+		.cookie = socket_host_cookie(s->on, s->fd),
 		.ts_ns = clock_ns(CLOCK_REALTIME),
 		.bytes_in = (uint64_t)n,
 	};
-	socklen_t len = sizeof(int);
 
-	if (s->proto != IPPROTO_UDP || s->has_rec)
-		return;
-	if (getsockopt(s->fd, SOL_SOCKET, SO_DOMAIN, &a.family, &len) < 0 ||
-	    sockopt_local(s->fd, &a.local) < 0)
+	if (s->proto != IPPROTO_UDP || s->has_rec || !a.family ||
+	    socket_host_local(s->on, s->fd, &a.local) < 0)
 		return;
 	if (addr_is_any(&a.local.addr))
 		a.local.addr = *to;
@@ -227,7 +224,7 @@ int play_recv(struct play *p, const struct step *st, struct outcome *out)
 	struct addr to = ADDR_ANY6;
 	struct case_value v;
 	ssize_t n;
-	int rc = waits ? play_wait(s->fd, errors ? 0 : POLLIN, st->ms) : 0;
+	int rc = waits ? play_wait(s, errors ? 0 : POLLIN, st->ms) : 0;
 
 	if (rc < 0)
 		return rc;
@@ -238,9 +235,9 @@ int play_recv(struct play *p, const struct step *st, struct outcome *out)
 				.msg_iovlen = 1,
 				.msg_control = m.control,
 				.msg_controllen = sizeof(m.control)};
-	n = recvmsg(s->fd, &m.hdr, st->msg_flags | MSG_DONTWAIT);
+	n = s->on->calls->recvmsg(s->on, s->fd, &m.hdr, st->msg_flags | MSG_DONTWAIT);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	v = value_of_number(n);
 	outcome_add(out, "bytes", &v);
 	m.bytes[n] = '\0';

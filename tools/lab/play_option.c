@@ -149,6 +149,7 @@ static void put_value(const struct play *p, const struct step *st, struct sock_f
 
 int play_set(struct play *p, const struct step *st, struct outcome *out)
 {
+	const struct play_socket *s = &p->socks[st->sock];
 	struct option_value v = {.len = 0};
 	struct sock_filter program[4];
 
@@ -156,20 +157,21 @@ int play_set(struct play *p, const struct step *st, struct outcome *out)
 	put_value(p, st, program, &v);
 	if (st->length >= 0)
 		v.len = (socklen_t)st->length;
-	return setsockopt(p->socks[st->sock].fd, st->level, st->option->number, &v.u, v.len) < 0
-		       ? -errno
-		       : 0;
+	return s->on->calls->setsockopt(s->on, s->fd, st->level, st->option->number, &v.u, v.len);
 }
 
 int play_get(struct play *p, const struct step *st, struct outcome *out)
 {
+	const struct play_socket *s = &p->socks[st->sock];
 	struct option_value v = {.len = sizeof(int)};
 	struct case_value got;
+	int rc;
 
 	if (st->option->kind != OPTION_INT && st->option->kind != OPTION_INDEX)
 		v.len = OPTION_ROOM - 1;
-	if (getsockopt(p->socks[st->sock].fd, st->level, st->option->number, &v.u, &v.len) < 0)
-		return -errno;
+	rc = s->on->calls->getsockopt(s->on, s->fd, st->level, st->option->number, &v.u, &v.len);
+	if (rc < 0)
+		return rc;
 	if (st->option->kind == OPTION_TEXT) {
 		outcome_word(out, "value", v.len ? v.u.text : "none");
 		return 0;

@@ -3,18 +3,14 @@
 #include "play.h"
 
 #include "../../rawstack/clock.h"
-#include "../../rawstack/netlink/netns.h"
 #include "../../uring/client.h"
-#include "../../uring/sockopt.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum { END_MS = 200 };
 
@@ -29,15 +25,15 @@ int play_socket(struct play *p, const struct step *st, struct outcome *out)
 {
 	struct play_socket *s = socket_of(p, st);
 	const struct socket_type *t = st->type;
-	int fd = netns_socket(p->lab->host[st->side].netns_fd, t->family, t->type | SOCK_CLOEXEC,
-			      t->protocol);
+	const struct socket_host *on = &p->hosts[st->side];
+	int fd = on->calls->socket(on, t->family, t->type, t->protocol);
 
 	(void)out;
 	if (fd < 0)
 		return fd;
 	if (s->fd >= 0)
-		close(s->fd);
-	*s = (struct play_socket){.fd = fd, .side = st->side, .proto = t->protocol};
+		s->on->calls->close(s->on, s->fd);
+	*s = (struct play_socket){.fd = fd, .on = on, .side = st->side, .proto = t->protocol};
 	return 0;
 }
 
@@ -46,32 +42,43 @@ int play_bind(struct play *p, const struct step *st, struct outcome *out)
 	struct play_socket *s = socket_of(p, st);
 	_Alignas(struct sockaddr_storage) uint8_t sa[SOCKADDR_ROOM];
 	int len = play_sockaddr(p, st, s->side, sa);
+	int rc = s->on->calls->bind(s->on, s->fd, (struct sockaddr *)sa, (socklen_t)len);
 
 	(void)out;
-	if (bind(s->fd, (struct sockaddr *)sa, (socklen_t)len) < 0)
-		return -errno;
-	play_note_port(s);
-	return 0;
+	if (rc == 0)
+		play_note_port(s);
+	return rc;
 }
 
 int play_listen(struct play *p, const struct step *st, struct outcome *out)
 {
 	struct play_socket *s = socket_of(p, st);
+	int rc = s->on->calls->listen(s->on, s->fd, (int)st->size);
 
 	(void)out;
-	if (listen(s->fd, (int)st->size) < 0)
-		return -errno;
-	play_note_port(s);
-	return 0;
+	if (rc == 0)
+		play_note_port(s);
+	return rc;
 }
 
-static int set_blocking(int fd, bool on)
+static int set_blocking(const struct play_socket *s, bool on)
 {
-	int flags = fcntl(fd, F_GETFL);
+	return s->on->calls->set_blocking(s->on, s->fd, on);
+}
 
-	if (flags < 0)
-		return -errno;
-	return fcntl(fd, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) < 0 ? -errno : 0;
+static int connect_now(const struct play_socket *s, const void *sa, socklen_t len)
+{
+	return s->on->calls->connect(s->on, s->fd, sa, len);
+}
+
+/* SO_ERROR: 0 or -errno. */
+static int pending_error(const struct play_socket *s)
+{
+	socklen_t len = sizeof(int);
+	int error = 0, rc;
+
+	rc = s->on->calls->getsockopt(s->on, s->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	return rc < 0 ? rc : -error;
 }
 
 /*
@@ -81,8 +88,8 @@ static int set_blocking(int fd, bool on)
  */
 static void take_outcome(struct play_socket *s, const void *sa, socklen_t len)
 {
-	if (s->half_done && set_blocking(s->fd, false) == 0)
-		(void)connect(s->fd, sa, len);
+	if (s->half_done && set_blocking(s, false) == 0)
+		(void)connect_now(s, sa, len);
 	s->half_done = false;
 }
 
@@ -93,30 +100,20 @@ static void take_outcome(struct play_socket *s, const void *sa, socklen_t len)
 static int connect_within(struct play_socket *s, const void *sa, socklen_t len, unsigned int ms,
 			  struct endpoint *local)
 {
-	socklen_t error_len = sizeof(int);
-	int error, rc = set_blocking(s->fd, false);
+	int rc = set_blocking(s, false);
 
-	if (rc == 0 && connect(s->fd, sa, len) < 0)
-		rc = -errno;
-	sockopt_local(s->fd, local);
+	if (rc == 0)
+		rc = connect_now(s, sa, len);
+	socket_host_local(s->on, s->fd, local);
 	if (rc == -EINPROGRESS) {
-		rc = play_wait(s->fd, POLLOUT, ms);
-		if (rc == 0 && getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &error_len) < 0)
-			return -errno;
-		rc = rc == 0 ? -error : rc;
+		rc = play_wait(s, POLLOUT, ms);
+		rc = rc == 0 ? pending_error(s) : rc;
 		s->half_done = rc != -ETIMEDOUT;
 		if (rc == 0)
 			take_outcome(s, sa, len);
 	}
-	return set_blocking(s->fd, true) < 0 ? -errno : rc;
-}
-
-static int socket_family(int fd)
-{
-	int family = 0;
-	socklen_t len = sizeof(family);
-
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0 ? 0 : family;
+	set_blocking(s, true);
+	return rc;
 }
 
 /* What the program knows of its connection now. */
@@ -127,11 +124,11 @@ static void begin_record(struct play_socket *s, enum evidence_call call,
 		.side = s->side == LAB_CLIENT ? SIDE_CLIENT : SIDE_SERVER,
 		.call = call,
 		.proto = (uint8_t)s->proto,
-		.family = socket_family(s->fd),
+		.family = socket_host_family(s->on, s->fd),
 		.error = error,
 		.local = *local,
 		.peer = *peer,
-		.cookie = sockopt_cookie(s->fd),
+		.cookie = socket_host_cookie(s->on, s->fd),
 		.ts_ns = clock_ns(CLOCK_REALTIME),
 	};
 	s->has_rec = true;
@@ -152,7 +149,7 @@ static int dissolve(struct play_socket *s)
 
 	s->stream_open = false;
 	s->half_done = false;
-	return connect(s->fd, &nobody, sizeof(nobody)) < 0 ? -errno : 0;
+	return connect_now(s, &nobody, sizeof(nobody));
 }
 
 int play_connect(struct play *p, const struct step *st, struct outcome *out)
@@ -176,22 +173,22 @@ int play_connect(struct play *p, const struct step *st, struct outcome *out)
 	len = play_sockaddr(p, st, s->side, sa);
 	take_outcome(s, sa, (socklen_t)len);
 	if (st->flags & STEP_NOWAIT) {
-		rc = set_blocking(s->fd, false);
-		if (rc == 0 && connect(s->fd, (struct sockaddr *)sa, (socklen_t)len) < 0)
-			rc = -errno;
-		sockopt_local(s->fd, &local);
+		rc = set_blocking(s, false);
+		if (rc == 0)
+			rc = connect_now(s, sa, (socklen_t)len);
+		socket_host_local(s->on, s->fd, &local);
 	} else {
 		rc = connect_within(s, sa, (socklen_t)len, st->ms, &local);
 	}
 	/* Before it is connected, a socket of several addresses may not know which it will use. */
-	if (sockopt_local(s->fd, &now) == 0 && now.port)
+	if (socket_host_local(s->on, s->fd, &now) == 0 && now.port)
 		local = now;
 	if (local.port)
 		s->port = local.port;
 	if (again)
 		return rc;
 	if (rc == 0)
-		sockopt_peer(s->fd, socket_family(s->fd), &peer);
+		socket_host_peer(s->on, s->fd, &peer);
 	if (is_connection(s, rc))
 		begin_record(s, CALL_CONNECT, &local, &peer, rc == -EINPROGRESS ? 0 : rc);
 	s->unfinished = rc == -ETIMEDOUT || rc == -EINPROGRESS;
@@ -203,14 +200,11 @@ int play_connect(struct play *p, const struct step *st, struct outcome *out)
 int play_await(struct play *p, const struct step *st, struct outcome *out)
 {
 	struct play_socket *s = socket_of(p, st);
-	socklen_t len = sizeof(int);
-	int error, rc = play_wait(s->fd, POLLOUT, st->ms);
+	int rc = play_wait(s, POLLOUT, st->ms);
 
 	(void)out;
-	if (rc == 0 && getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		return -errno;
 	if (rc == 0)
-		rc = -error;
+		rc = pending_error(s);
 	s->rec.error = rc;
 	s->unfinished = rc == -ETIMEDOUT;
 	s->stream_open = rc == 0;
@@ -224,17 +218,17 @@ int play_accept(struct play *p, const struct step *st, struct outcome *out)
 	socklen_t len = st->length >= 0 ? (socklen_t)st->length : sizeof(struct sockaddr_storage);
 	struct endpoint peer;
 	struct case_value v;
-	int fd, family, rc = play_wait(l->fd, POLLIN, st->ms);
+	int fd, family, rc = play_wait(l, POLLIN, st->ms);
 
 	if (rc < 0)
 		return rc;
-	fd = accept4(l->fd, (struct sockaddr *)sa, &len, SOCK_CLOEXEC);
+	fd = l->on->calls->accept(l->on, l->fd, (struct sockaddr *)sa, &len);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (s->fd >= 0)
-		close(s->fd);
+		s->on->calls->close(s->on, s->fd);
 	*s = (struct play_socket){
-		.fd = fd, .side = l->side, .proto = l->proto, .stream_open = true};
+		.fd = fd, .on = l->on, .side = l->side, .proto = l->proto, .stream_open = true};
 	v = value_of_number(len);
 	outcome_add(out, "length", &v);
 	family = st->length >= 0 ? -EINVAL
@@ -246,7 +240,7 @@ int play_accept(struct play *p, const struct step *st, struct outcome *out)
 	if (s->side == LAB_SERVER && s->proto == IPPROTO_TCP) {
 		struct endpoint local;
 
-		sockopt_local(fd, &local);
+		socket_host_local(s->on, fd, &local);
 		begin_record(s, CALL_ACCEPT, &local, &peer, 0);
 	}
 	play_note_port(s);
@@ -258,7 +252,7 @@ int play_talk(struct play *p, const struct step *st, struct outcome *out)
 	struct play_socket *s = socket_of(p, st);
 	char reply[sizeof(MESSAGE)] = "";
 	struct client_record rec = {.proto = s->proto};
-	int rc = set_blocking(s->fd, true);
+	int rc = set_blocking(s, true);
 
 	(void)out;
 	if (rc == 0)
@@ -277,11 +271,13 @@ int play_name(struct play *p, const struct step *st, struct outcome *out)
 	socklen_t len = sizeof(ss);
 	struct case_value v;
 	struct endpoint ep;
-	int rc = st->verb == VERB_NAME ? getsockname(s->fd, (struct sockaddr *)&ss, &len)
-				       : getpeername(s->fd, (struct sockaddr *)&ss, &len);
+	const struct socket_calls *calls = s->on->calls;
+	int rc = st->verb == VERB_NAME
+			 ? calls->getsockname(s->on, s->fd, (struct sockaddr *)&ss, &len)
+			 : calls->getpeername(s->on, s->fd, (struct sockaddr *)&ss, &len);
 
 	if (rc < 0)
-		return -errno;
+		return rc;
 	rc = endpoint_from_sockaddr((struct sockaddr *)&ss, len, &ep);
 	if (rc < 0)
 		return rc;
@@ -292,6 +288,7 @@ int play_name(struct play *p, const struct step *st, struct outcome *out)
 
 struct search {
 	uint64_t cookie;
+	uint16_t port;
 	bool found;
 	struct sockdiag_entry entry;
 };
@@ -307,7 +304,7 @@ static void compare_cookie(const struct sockdiag_entry *e, void *arg)
 	look->entry = *e;
 }
 
-static int find_socket(struct play *p, const struct play_socket *s, struct search *look)
+static int dump(struct play *p, const struct play_socket *s, sockdiag_fn fn, void *arg)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 	struct sockdiag *sd;
@@ -315,13 +312,45 @@ static int find_socket(struct play *p, const struct play_socket *s, struct searc
 
 	if (rc < 0)
 		return rc;
-	look->cookie = sockopt_cookie(s->fd);
 	for (int i = 0; i < 2 && rc >= 0; i++)
-		rc = sockdiag_dump(sd, s->proto, families[i], 0, compare_cookie, look);
+		rc = sockdiag_dump(sd, s->proto, families[i], 0, fn, arg);
 	sockdiag_close(sd);
+	return rc < 0 ? rc : 0;
+}
+
+static int find_socket(struct play *p, const struct play_socket *s, struct search *look)
+{
+	int rc;
+
+	look->cookie = socket_host_cookie(s->on, s->fd);
+	rc = dump(p, s, compare_cookie, look);
 	if (rc < 0)
 		return rc;
 	return look->found ? 0 : -ENOENT;
+}
+
+static void compare_port(const struct sockdiag_entry *e, void *arg)
+{
+	struct search *look = arg;
+
+	look->found |= e->src.port == look->port;
+}
+
+/*
+ * A socket of our stack is none of the kernel's, so there is nothing to be asked of it, but that:
+ * the kernel must not have one on its port.
+ */
+static int diag_of_stack(struct play *p, const struct step *st)
+{
+	const struct play_socket *s = socket_of(p, st);
+	struct search look = {.port = s->port};
+	int rc = dump(p, s, compare_port, &look);
+
+	if (rc < 0)
+		return rc;
+	case_result_check(p->res, CHECK_KERNEL, !look.found, st->text, PLAY_NO_KERNEL_SOCKET,
+			  look.found ? "a socket" : PLAY_NO_KERNEL_SOCKET);
+	return 0;
 }
 
 int play_diag(struct play *p, const struct step *st, struct outcome *out)
@@ -329,8 +358,11 @@ int play_diag(struct play *p, const struct step *st, struct outcome *out)
 	struct search look = {.found = false};
 	const struct sockdiag_entry *e = &look.entry;
 	struct case_value v;
-	int rc = find_socket(p, socket_of(p, st), &look);
+	int rc;
 
+	if (socket_of(p, st)->on->stack)
+		return diag_of_stack(p, st);
+	rc = find_socket(p, socket_of(p, st), &look);
 	if (rc < 0)
 		return rc;
 	outcome_word(out, "family", e->family == AF_INET ? "AF_INET" : "AF_INET6");
@@ -353,7 +385,7 @@ int play_diag(struct play *p, const struct step *st, struct outcome *out)
 /* Nothing has arrived: no connection to accept, no datagram. */
 int play_quiet(struct play *p, const struct step *st, struct outcome *out)
 {
-	int rc = play_wait(socket_of(p, st)->fd, POLLIN, st->ms);
+	int rc = play_wait(socket_of(p, st), POLLIN, st->ms);
 
 	if (rc == 0)
 		snprintf(out->result, sizeof(out->result), "readable");
@@ -367,7 +399,7 @@ int play_shutdown(struct play *p, const struct step *st, struct outcome *out)
 	(void)out;
 	if (s->has_rec && s->proto == IPPROTO_TCP)
 		witness_dump_sockets(p->witness);
-	return shutdown(s->fd, st->how) < 0 ? -errno : 0;
+	return s->on->calls->shutdown(s->on, s->fd, st->how);
 }
 
 /* A socket that is still trying is known to the kernel now and not after its end. */
@@ -376,7 +408,7 @@ static void end_socket(struct play *p, struct play_socket *s)
 	if (s->unfinished)
 		witness_dump_sockets(p->witness);
 	play_flush_record(p, s);
-	close(s->fd);
+	s->on->calls->close(s->on, s->fd);
 	s->fd = -1;
 	s->stream_open = false;
 }
@@ -384,7 +416,7 @@ static void end_socket(struct play *p, struct play_socket *s)
 int play_finish(struct play *p, const struct step *st, struct outcome *out)
 {
 	struct play_socket *s = socket_of(p, st);
-	int rc = set_blocking(s->fd, true);
+	int rc = set_blocking(s, true);
 
 	(void)out;
 	play_flush_record(p, s);
@@ -402,16 +434,19 @@ int play_close(struct play *p, const struct step *st, struct outcome *out)
 	return 0;
 }
 
-static void read_to_end(int fd)
+static void read_to_end(const struct play_socket *s)
 {
 	char rest[2048];
+	struct iovec iov = {.iov_base = rest, .iov_len = sizeof(rest)};
 	ssize_t n;
 
 	do {
-		if (play_wait(fd, POLLIN, END_MS) < 0)
+		struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+
+		if (play_wait(s, POLLIN, END_MS) < 0)
 			return;
-		n = recv(fd, rest, sizeof(rest), MSG_DONTWAIT);
-	} while (n > 0 || (n < 0 && errno == EINTR));
+		n = s->on->calls->recvmsg(s->on, s->fd, &m, MSG_DONTWAIT);
+	} while (n > 0 || n == -EINTR);
 }
 
 void play_close_all(struct play *p)
@@ -419,14 +454,14 @@ void play_close_all(struct play *p)
 	/* Both ends of a connection may be ours: first all say that they are done. */
 	for (int i = 0; i < CASE_SOCKETS_MAX; i++)
 		if (p->socks[i].fd >= 0 && p->socks[i].stream_open)
-			shutdown(p->socks[i].fd, SHUT_WR);
+			p->socks[i].on->calls->shutdown(p->socks[i].on, p->socks[i].fd, SHUT_WR);
 	for (int i = 0; i < CASE_SOCKETS_MAX; i++) {
 		struct play_socket *s = &p->socks[i];
 
 		if (s->fd < 0)
 			continue;
 		if (s->stream_open)
-			read_to_end(s->fd);
+			read_to_end(s);
 		end_socket(p, s);
 	}
 }

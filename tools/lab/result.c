@@ -20,6 +20,7 @@ const char *case_status_name(enum case_status s)
 		[CASE_PASSED] = "passed",
 		[CASE_FAILED] = "failed",
 		[CASE_SKIPPED] = "skipped",
+		[CASE_NOT_APPLICABLE] = "not-applicable",
 	};
 
 	return names[s];
@@ -40,24 +41,46 @@ static struct case_check *new_check(struct case_result *r)
 	return &r->checks[r->n_checks++];
 }
 
-void case_result_check(struct case_result *r, enum check_view view, bool ok, const char *what,
-		       const char *want, const char *got)
+static struct case_check *add_check(struct case_result *r, enum check_view view, const char *what,
+				    const char *want, const char *got)
 {
 	struct case_check *c = new_check(r);
-	char why[CASE_WHY];
 
 	if (!c) {
 		r->lost = true;
 		case_result_end(r, CASE_FAILED, "out of memory");
-		return;
+		return NULL;
 	}
-	c->view = view;
-	c->ok = ok;
+	*c = (struct case_check){.view = view, .ok = true};
 	snprintf(c->what, sizeof(c->what), "%s", what);
 	snprintf(c->want, sizeof(c->want), "%s", want);
 	snprintf(c->got, sizeof(c->got), "%s", got);
-	if (ok)
+	return c;
+}
+
+void case_result_leave_out(struct case_result *r, enum check_view view, const char *what,
+			   const char *want, const char *why)
+{
+	struct case_check *c = add_check(r, view, what, want, why);
+
+	if (c)
+		c->left_out = true;
+}
+
+bool case_was_played(const struct case_result *r)
+{
+	return r->status == CASE_PASSED || r->status == CASE_FAILED;
+}
+
+void case_result_check(struct case_result *r, enum check_view view, bool ok, const char *what,
+		       const char *want, const char *got)
+{
+	struct case_check *c = add_check(r, view, what, want, got);
+	char why[CASE_WHY];
+
+	if (!c || ok)
 		return;
+	c->ok = false;
 	snprintf(why, sizeof(why), "%s: %.80s: %.48s, not %.48s", check_view_name(view), what, got,
 		 want);
 	case_result_end(r, CASE_FAILED, why);

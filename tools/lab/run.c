@@ -5,6 +5,7 @@
 #include "../../rawstack/clock.h"
 #include "../../rawstack/netlink/netns.h"
 #include "../../uring/server.h"
+#include "bypass_plan.h"
 #include "scene.h"
 
 #include <errno.h>
@@ -14,12 +15,14 @@
 
 /*
  * Cases that change nothing about their hosts share one pair, one server and one capture: making
- * and stopping a capture costs more than most cases. Those with settings get a pair each.
+ * and stopping a capture costs more than most cases. Those with settings get a pair each. Those
+ * that our own stack serves in different ways do not share.
  */
 struct batch {
 	struct case_result **results;
 	size_t n, listeners;
 	bool own;
+	enum serving serving;
 };
 
 static int fail(struct lab_run_error *err, int rc, const char *remedy, const char *what)
@@ -36,9 +39,31 @@ static int allocate(struct lab_run *run, const struct lab_run_config *cfg)
 	if (!run->results || !run->scenes)
 		return -ENOMEM;
 	run->n_results = cfg->n_cases;
+	run->engine = cfg->engine;
 	for (size_t i = 0; i < cfg->n_cases; i++)
 		run->results[i] = (struct case_result){.c = cfg->cases[i], .case_index = -1};
 	return 0;
+}
+
+static void do_not_play(struct case_result *res, enum case_status status, const char *why)
+{
+	case_result_end(res, status, why);
+	res->verdict = res->expected = VERDICT_INCONCLUSIVE;
+}
+
+static void choose_variants(struct lab_run *run, const struct bypass_plan *plan)
+{
+	char why[PLAN_WHY];
+
+	for (size_t i = 0; i < run->n_results; i++) {
+		struct case_result *res = &run->results[i];
+		const struct lab_case *c = bypass_plan_case(plan, res->c, why);
+
+		if (c)
+			res->c = c;
+		else
+			do_not_play(res, CASE_NOT_APPLICABLE, why);
+	}
 }
 
 static int run_batch(const struct lab_run_config *cfg, struct batch *b, size_t *done,
@@ -48,6 +73,7 @@ static int run_batch(const struct lab_run_config *cfg, struct batch *b, size_t *
 		.results = b->results,
 		.n = b->n,
 		.own = b->own,
+		.serving = b->serving,
 		.engine = cfg->engine,
 		.keep_bytes = cfg->keep_bytes,
 		.progress = cfg->progress,
@@ -74,29 +100,38 @@ static int run_batch(const struct lab_run_config *cfg, struct batch *b, size_t *
 	return rc;
 }
 
-/* First those that share, as many at a time as one server can listen for, then the others. */
-static int run_batches(const struct lab_run_config *cfg, struct lab_run *run,
-		       struct lab_run_error *err)
+/* Those of one kind: as many at a time as one server can listen for, or each by itself. */
+static int run_kind(const struct lab_run_config *cfg, const struct bypass_plan *plan,
+		    struct batch *b, size_t *done, struct lab_run *run, struct lab_run_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < run->n_results && rc == 0; i++) {
+		struct case_result *res = &run->results[i];
+
+		if (res->c->own_lab != b->own || !case_was_played(res) ||
+		    bypass_plan_serving(plan, res->c) != b->serving)
+			continue;
+		if (b->n && (b->own || b->listeners + res->c->n_listeners > SERVER_LISTENERS_MAX))
+			rc = run_batch(cfg, b, done, run, err);
+		b->results[b->n++] = res;
+		b->listeners += res->c->n_listeners;
+	}
+	return rc == 0 ? run_batch(cfg, b, done, run, err) : rc;
+}
+
+/* First those that share. */
+static int run_batches(const struct lab_run_config *cfg, const struct bypass_plan *plan,
+		       struct lab_run *run, struct lab_run_error *err)
 {
 	struct batch b = {.results = calloc(cfg->n_cases, sizeof(struct case_result *))};
 	size_t done = 0;
 	int rc = b.results ? 0 : fail(err, -ENOMEM, "", "cannot start");
 
-	for (int own = 0; own < 2; own++) {
-		for (size_t i = 0; i < run->n_results && rc == 0; i++) {
-			struct case_result *res = &run->results[i];
-
-			if (res->c->own_lab != (own == 1) || res->status == CASE_SKIPPED)
-				continue;
-			b.own = own == 1;
-			if (b.n &&
-			    (own || b.listeners + res->c->n_listeners > SERVER_LISTENERS_MAX))
-				rc = run_batch(cfg, &b, &done, run, err);
-			b.results[b.n++] = res;
-			b.listeners += res->c->n_listeners;
-		}
-		if (rc == 0)
-			rc = run_batch(cfg, &b, &done, run, err);
+	for (int i = 0; i < 2 * SERVINGS && rc == 0; i++) {
+		b.own = i >= SERVINGS;
+		b.serving = (enum serving)(i % SERVINGS);
+		rc = run_kind(cfg, plan, &b, &done, run, err);
 	}
 	free(b.results);
 	return rc;
@@ -107,18 +142,17 @@ static void skip_for_ordinary_users(struct lab_run *run)
 	for (size_t i = 0; i < run->n_results; i++) {
 		struct case_result *res = &run->results[i];
 
-		if (!res->c->needs_root)
-			continue;
-		case_result_end(
-			res, CASE_SKIPPED,
-			"it needs root, and a user namespace will not do; run it with sudo");
-		res->verdict = res->expected = VERDICT_INCONCLUSIVE;
+		if (res->c->needs_root)
+			do_not_play(res, CASE_SKIPPED,
+				    "it needs root, and a user namespace will not do; run it with "
+				    "sudo");
 	}
 }
 
 int lab_run(const struct lab_run_config *cfg, struct lab_run *run, struct lab_run_error *err)
 {
 	uint64_t start = clock_ns(CLOCK_MONOTONIC);
+	struct bypass_plan *plan = NULL;
 	bool ordinary = geteuid() != 0;
 	int rc;
 
@@ -133,12 +167,17 @@ int lab_run(const struct lab_run_config *cfg, struct lab_run *run, struct lab_ru
 			"cannot make network namespaces");
 	ordinary |= rc == 1;
 	rc = allocate(run, cfg);
+	if (rc == 0)
+		rc = bypass_plan_open(cfg->engine, &plan);
 	if (rc < 0)
 		fail(err, rc, "", "cannot start");
+	if (rc == 0)
+		choose_variants(run, plan);
 	if (rc == 0 && ordinary)
 		skip_for_ordinary_users(run);
 	if (rc == 0)
-		rc = run_batches(cfg, run, err);
+		rc = run_batches(cfg, plan, run, err);
+	bypass_plan_close(plan);
 	run->total_ns = clock_ns(CLOCK_MONOTONIC) - start;
 	if (rc < 0)
 		lab_run_free(run);

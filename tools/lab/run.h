@@ -33,7 +33,8 @@ struct lab_run {
 	size_t n_results;
 	struct lab_scene **scenes; /* in order of the first case of each */
 	size_t n_scenes;
-	char engine_text[128];
+	char engine_text[400];
+	const char *engine;		       /* as it was asked for */
 	uint64_t setup_ns, ready_ns, total_ns; /* the first two of the first scene */
 };
 

@@ -73,8 +73,8 @@ static int start_server(struct scene *s, struct lab_run_error *err)
 
 	if (n == 0)
 		return 0;
-	rc = lab_server_start(s->stage.lab.host[LAB_SERVER].netns_fd, s->cfg->engine, list, n,
-			      &s->server, &why);
+	rc = lab_server_start(&s->stage.lab.host[LAB_SERVER], s->cfg->engine, list, n, &s->server,
+			      &why);
 	if (rc == 0)
 		return 0;
 	fail(err, rc, why.remedy, "cannot start the server");
@@ -95,7 +95,8 @@ static int start_witness(struct scene *s, struct lab_scene *scene, struct lab_ru
 					     .ifindex = host[LAB_CLIENT].ifindex};
 	cfg.posts[1] = (struct witness_post){.side = SIDE_SERVER,
 					     .netns_fd = host[LAB_SERVER].netns_fd,
-					     .ifindex = host[LAB_SERVER].ifindex};
+					     .ifindex = host[LAB_SERVER].ifindex,
+					     .own_stack = s->cfg->serving != SERVING_KERNEL};
 	cfg.ports[cfg.n_ports++] =
 		(struct port_range){.lo = port_of(0), .hi = (uint16_t)(port_of(s->cfg->n) - 1)};
 	if (s->stage.dns > 0)
@@ -170,6 +171,7 @@ static void run_case(struct scene *s, size_t i)
 		.c = res->c,
 		.base = port_of(i),
 		.lab = &s->stage.lab,
+		.hosts = s->stage.hosts,
 		.witness = s->witness,
 		.res = res,
 	};
@@ -232,8 +234,14 @@ static void take_server_log(struct scene *s, struct evidence *ev)
 		return;
 	lab_server_stop(s->server);
 	n = lab_server_log(s->server, &log, &overflow);
-	for (size_t i = 0; i < n; i++)
-		evidence_add_api(ev, &log[i]);
+	for (size_t i = 0; i < n; i++) {
+		struct evidence_api a = log[i];
+
+		/* The kernel knows no socket of the bypass engine's by any name. */
+		if (s->cfg->serving == SERVING_ENGINE)
+			a.cookie = 0;
+		evidence_add_api(ev, &a);
+	}
 	ev->overflow |= overflow;
 }
 
@@ -282,6 +290,9 @@ static int run_on_stage(struct scene *s, struct lab_scene *scene, struct lab_run
 	if (s->server && !run->engine_text[0])
 		snprintf(run->engine_text, sizeof(run->engine_text), "%s",
 			 lab_server_engine_text(s->server));
+	else if (s->stage.stack && !run->engine_text[0])
+		snprintf(run->engine_text, sizeof(run->engine_text),
+			 "bypass: sockets of the user-space stack");
 	if (!run->setup_ns) {
 		run->setup_ns = s->stage.lab.setup_ns;
 		run->ready_ns = run->setup_ns + clock_ns(CLOCK_MONOTONIC) - start;
@@ -316,7 +327,8 @@ int scene_run(const struct scene_config *cfg, struct lab_scene *scene, struct la
 	s.plays = calloc(cfg->n, sizeof(*s.plays));
 	if (!s.plays)
 		return fail(err, -ENOMEM, "", "cannot start");
-	rc = stage_open(cfg->own ? cfg->results[0]->c : NULL, &s.stage, why, sizeof(why));
+	rc = stage_open(cfg->own ? cfg->results[0]->c : NULL, cfg->serving, &s.stage, why,
+			sizeof(why));
 	if (rc == STAGE_READY) {
 		rc = run_on_stage(&s, scene, run, err);
 		stage_close(&s.stage);

@@ -3,12 +3,14 @@
 #ifndef TOOLS_LAB_SCENE_H
 #define TOOLS_LAB_SCENE_H
 
+#include "bypass_plan.h"
 #include "run.h"
 
 struct scene_config {
 	struct case_result *const *results; /* of the cases to run, which they name */
 	size_t n;
-	bool own; /* there is one case, and the hosts are made as it says */
+	bool own;	      /* there is one case, and the hosts are made as it says */
+	enum serving serving; /* who serves on the server's host */
 	const char *engine;
 	bool keep_bytes; /* as in struct lab_run_config */
 	lab_progress_fn progress;

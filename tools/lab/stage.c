@@ -6,6 +6,7 @@
 #include "../../rawstack/netlink/lab_extra.h"
 #include "../../rawstack/netlink/sockdiag.h"
 #include "program.h"
+#include "stack_host.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -44,6 +45,9 @@ static int apply(struct stage *s, const struct case_setting *set, const struct w
 	struct lab_error err = {{0}, {0}};
 	int rc = 0;
 
+	/* Further addresses of a stack are its own from the start. */
+	if (set->side == LAB_SERVER && s->lab.host[LAB_SERVER].bare)
+		return 0;
 	if (set->kind == SETTING_SYSCTL)
 		rc = lab_sysctl(&s->lab, set->side, set->text, set->value, &err);
 	else if (set->kind == SETTING_ADDRESS)
@@ -222,22 +226,50 @@ int stage_files(const struct stage *s, const struct lab_case *c, struct resolver
 	return STAGE_SKIP;
 }
 
-int stage_open(const struct lab_case *c, struct stage *s, char *why, size_t why_len)
+static int open_stack(struct stage *s, const struct lab_case *c, const struct where *w)
 {
+	struct stack_host_addr more[STACK_HOST_MORE_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; c && i < c->n_settings; i++) {
+		const struct case_setting *set = &c->settings[i];
+
+		if (set->kind != SETTING_ADDRESS || set->side != LAB_SERVER)
+			continue;
+		if (n == STACK_HOST_MORE_MAX) {
+			snprintf(w->why, w->len, "the stack takes at most %d more addresses",
+				 STACK_HOST_MORE_MAX);
+			return -ENOSPC;
+		}
+		more[n++] = (struct stack_host_addr){set->addr.addr, set->prefix};
+	}
+	return stack_host_open(&s->lab.host[LAB_SERVER], more, n, &s->stack, w->why, w->len);
+}
+
+int stage_open(const struct lab_case *c, enum serving serving, struct stage *s, char *why,
+	       size_t why_len)
+{
+	const struct lab_options opt = {.bare_server = serving != SERVING_KERNEL};
 	const struct where w = {why, why_len};
 	struct lab_error err = {{0}, {0}};
 	int rc;
 
 	*s = (struct stage){.dns = 0};
-	rc = lab_create(&s->lab, &err);
+	rc = lab_create_with(&opt, &s->lab, &err);
 	if (rc < 0)
 		return fail(&w, rc, &err);
+	for (int i = 0; i < LAB_SIDES; i++)
+		s->hosts[i] = socket_host_kernel(s->lab.host[i].netns_fd);
 	for (size_t i = 0; c && i < c->n_settings && rc == 0; i++)
 		rc = apply(s, &c->settings[i], &w);
 	if (c && rc == 0)
 		rc = load_rules(s, c, &w);
 	if (c && rc == 0)
 		rc = start_dns(s, c, &w);
+	if (rc == 0 && serving == SERVING_SOCKETS) {
+		rc = open_stack(s, c, &w);
+		s->hosts[LAB_SERVER] = stack_host_sockets(s->stack);
+	}
 	if (rc != STAGE_READY)
 		stage_close(s);
 	return rc;
@@ -245,6 +277,8 @@ int stage_open(const struct lab_case *c, struct stage *s, char *why, size_t why_
 
 void stage_close(struct stage *s)
 {
+	stack_host_close(s->stack);
+	s->stack = NULL;
 	program_end(s->dns);
 	s->dns = 0;
 	lab_destroy(&s->lab);

@@ -68,11 +68,16 @@ static int print_failure(const struct case_result *r, FILE *out)
 	return rc;
 }
 
-int tap_print(const struct case_result *results, size_t n, FILE *out)
+int tap_print(const struct case_result *results, size_t n, const char *server, FILE *out)
 {
 	int rc = 0;
 
 	fprintf(out, "TAP version 14\n1..%zu\n", n);
+	if (*server) {
+		fprintf(out, "# server: ");
+		print_line(server, out);
+		fputc('\n', out);
+	}
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		const struct case_result *r = &results[i];
 
@@ -80,8 +85,9 @@ int tap_print(const struct case_result *results, size_t n, FILE *out)
 		print_line(r->c->name, out);
 		fprintf(out, ": ");
 		print_line(r->c->title, out);
-		if (r->status == CASE_SKIPPED) {
-			fprintf(out, " # SKIP ");
+		if (!case_was_played(r)) {
+			fprintf(out, " # SKIP %s",
+				r->status == CASE_NOT_APPLICABLE ? "does not apply: " : "");
 			print_line(r->why, out);
 		}
 		fputc('\n', out);
