@@ -231,6 +231,7 @@ BENCH_SRC := \
 	tools/bench/figures.c \
 	tools/bench/plan.c \
 	tools/bench/processor.c \
+	tools/bench/taskclock.c \
 	tools/bench/sample.c \
 	tools/bench/arena.c \
 	tools/bench/commands.c \

@@ -197,9 +197,9 @@ int cmd_bench(int argc, char **argv)
 		return cli_fail("bench", "out of memory");
 	o->families = (1U << BENCH_FAMILIES) - 1;
 	o->works = 1U << BENCH_ACCEPT | 1U << BENCH_ECHO | 1U << BENCH_KEPT;
-	o->plan.rounds = 4;
-	o->measure = (struct measure_config){.seconds = 1,
-					     .warmup_s = 0.3,
+	o->plan.rounds = 9;
+	o->measure = (struct measure_config){.seconds = 0.3,
+					     .warmup_s = 0.1,
 					     .in_flight = 256,
 					     .kept = 900,
 					     .report_peers = true,

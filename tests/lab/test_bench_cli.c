@@ -37,6 +37,7 @@ Test(bench_cli, every_cell_is_measured_and_every_engine_compared)
 		"ipv4,mapped", "--rounds", "2",	 "--seconds",	"0.1",	       "--warmup",
 		"0.05",	       "--kept",   "50", "--workloads", "accept,kept", NULL};
 	json_t *out = run_json(args), *rows = json_object_get(out, "rows"), *row;
+	json_t *ratios;
 	size_t i;
 
 	cr_assert(json_array_size(rows) == 8, "2 engines, 2 families, 2 workloads");
@@ -48,9 +49,23 @@ Test(bench_cli, every_cell_is_measured_and_every_engine_compared)
 		cr_assert(number(row, key, "median") > 0, "row %zu", i);
 		cr_assert(number(row, key, "min") <= number(row, key, "max"));
 		cr_assert(json_is_array(json_object_get(row, "spoiled")));
+		key = kept ? "server_own_us_per_answer" : "server_own_us_per_conn";
+		cr_assert(number(row, key, "median") > 0, "row %zu", i);
+		key = kept ? "server_cpu_us_per_answer" : "server_cpu_us_per_conn";
+		cr_assert(json_object_get(json_object_get(row, key), "all"));
 	}
-	/* uring / epoll and mapped / ipv4, for each of what they have in common. */
-	cr_assert(json_array_size(json_object_get(out, "ratios")) == 8);
+	/* uring / epoll and mapped / ipv4, for each of what they have in common; and together, for
+	 * both workloads and for all. */
+	ratios = json_object_get(out, "ratios");
+	cr_assert(json_array_size(ratios) == 8 + 3);
+	json_array_foreach (ratios, i, row) {
+		const json_t *own = json_object_get(row, "own_time");
+
+		cr_assert(number(row, "median", NULL) > 0 && number(own, "median", NULL) > 0);
+		cr_assert(json_is_real(json_object_get(row, "low")) ==
+			  (number(row, "n", NULL) >= 6));
+		cr_assert(json_is_string(json_object_get(row, "verdict")));
+	}
 	cr_assert(
 		json_string_value(json_object_get(json_object_get(out, "environment"), "kernel")));
 	json_decref(out);

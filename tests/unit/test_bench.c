@@ -22,13 +22,43 @@ Test(bench, the_median_stands_in_the_middle_and_the_rest_between_its_ends)
 	cr_assert(spread_of(odd, 0).n == 0);
 }
 
-Test(bench, ratios_are_of_pairs_and_a_missing_one_is_left_out)
+/* 10 values: the second and the ninth, since the first and last alone would miss in 0.2 %. */
+Test(bench, the_interval_is_that_of_the_sign_test)
 {
-	/* The machine was twice as slow in the second round: the ratio is the same. */
-	const double a[] = {200, 100, 50}, b[] = {100, 50, 0};
-	struct spread s = spread_of_ratios(a, b, 3);
+	static const struct {
+		size_t n;
+		double low, high;
+	} rows[] = {{5, 0, 0},	{6, 1, 6},   {8, 1, 8},	   {9, 2, 8},
+		    {10, 2, 9}, {20, 6, 15}, {40, 14, 27}, {100, 40, 61}};
+	double v[100];
 
-	cr_assert(s.median == 2 && s.min == 2 && s.max == 2 && s.n == 2);
+	for (size_t i = 0; i < 100; i++)
+		v[i] = (double)(i + 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct spread s = spread_of(v, rows[i].n);
+
+		cr_assert(s.low == rows[i].low && s.high == rows[i].high, "n %zu: %.0f to %.0f",
+			  rows[i].n, s.low, s.high);
+		cr_assert(spread_has_interval(&s) == (rows[i].n >= 6));
+	}
+}
+
+Test(bench, a_verdict_needs_an_interval)
+{
+	static const struct {
+		double low, high;
+		enum bench_verdict want;
+	} rows[] = {{0, 0, VERDICT_OPEN},	 {0.98, 1.02, VERDICT_SAME},
+		    {1.01, 1.02, VERDICT_SAME},	 {1.01, 1.2, VERDICT_BETTER},
+		    {0.5, 0.99, VERDICT_WORSE},	 {0.9, 1.01, VERDICT_OPEN},
+		    {0.969, 0.98, VERDICT_WORSE}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct spread s = {.low = rows[i].low, .high = rows[i].high, .n = 9};
+
+		cr_assert(bench_verdict_of(&s) == rows[i].want, "%f to %f: %s", s.low, s.high,
+			  bench_verdict_name(bench_verdict_of(&s)));
+	}
 }
 
 static struct bench_plan two_by_two(void)
@@ -42,15 +72,22 @@ static struct bench_plan two_by_two(void)
 	return p;
 }
 
-Test(bench, every_round_has_each_cell_once_and_every_other_goes_backwards)
+/* Two workloads are two blocks: what is compared is never a whole benchmark apart. */
+Test(bench, every_round_of_a_block_has_each_cell_once_and_every_other_goes_backwards)
 {
 	struct bench_plan p = two_by_two();
 
-	cr_assert(p.n_cells == 4);
+	cr_assert(p.n_cells == 4 && p.n_blocks == 1);
+	cr_assert(plan_fill(&p, 1U << BENCH_IPV4 | 1U << BENCH_MAPPED,
+			    1U << BENCH_ACCEPT | 1U << BENCH_KEPT) == 0);
+	cr_assert(p.n_cells == 8 && p.n_blocks == 2);
 	for (uint32_t i = 0; i < 4; i++) {
-		cr_assert(plan_cell_at(&p, i) == i);
-		cr_assert(plan_cell_at(&p, 4 + i) == 3 - i);
-		cr_assert(plan_cell_at(&p, 8 + i) == i);
+		for (uint32_t block = 0; block < 2; block++) {
+			cr_assert(plan_cell_at(&p, 12 * block + i) == 4 * block + i);
+			cr_assert(plan_cell_at(&p, 12 * block + 4 + i) == 4 * block + 3 - i);
+			cr_assert(plan_cell_at(&p, 12 * block + 8 + i) == 4 * block + i);
+		}
+		cr_assert(p.cells[i].work == BENCH_ACCEPT && p.cells[4 + i].work == BENCH_KEPT);
 	}
 }
 
@@ -92,46 +129,65 @@ Test(bench, proc_stat_is_read_for_the_processor_asked_for)
 	cr_assert(processor_parse("cpu0 1 2 3", 0, &t) == -ENOENT);
 }
 
-static double ratio_named(const struct bench_results *r, const char *name)
+static struct bench_ratio ratio_named(const struct bench_results *r, const char *name)
 {
-	struct bench_ratio list[RATIOS_MAX];
+	static struct bench_ratio list[RATIOS_MAX];
 	size_t n = results_ratios(r, list, RATIOS_MAX);
 
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(list[i].name, name) == 0)
-			return list[i].spread.median;
+			return list[i];
 	cr_assert_fail("no ratio '%s' among %zu", name, n);
-	return 0;
+	return list[0];
 }
 
+/* In each round the machine is as fast as it likes; one measurement is missing its time. */
 Test(bench, rates_costs_and_ratios_follow_from_the_samples)
 {
 	struct bench_plan p = two_by_two();
 	struct bench_results r;
+	struct bench_ratio ratio;
 	struct spread cpu;
+	uint32_t all;
 
 	cr_assert(results_init(&r, &p) == 0);
 	for (uint32_t cell = 0; cell < p.n_cells; cell++)
 		for (int round = 0; round < 3; round++) {
 			bool uring = p.cells[cell].subject == 0;
 			bool mapped = p.cells[cell].family == BENCH_MAPPED;
-			struct bench_sample s = {.conn_per_s = 1000 * (round + 1)};
+			struct bench_sample s = {.conn_per_s = 1000 * (round + 1), .attempts = 1};
 
 			s.conn_per_s *= uring ? 1.5 : 1;
 			s.conn_per_s *= mapped ? 0.5 : 1;
-			s.cpu_s[CPU_SYS] = 0.75;
-			s.cpu_s[CPU_SOFTIRQ] = 0.25;
+			s.connections = (uint64_t)s.conn_per_s;
+			s.cpu_us[CPU_SYS] = 750000;
+			s.cpu_us[CPU_SOFTIRQ] = 250000;
+			s.task_us = uring ? 600000 : 800000;
+			if (cell == 0 && round == 1)
+				s.task_us = 0;
 			results_add(&r, cell, &s);
 		}
 	cr_assert(results_rate(&r, 0).median == 3000);
 	cpu = results_cpu_us(&r, 0, CPU_KINDS);
 	cr_assert(cpu.median > 333 && cpu.median < 334, "%f", cpu.median);
 	cr_assert(results_cpu_us(&r, 0, CPU_SOFTIRQ).median < 84);
-	cr_assert(ratio_named(&r, "uring / epoll, accept, mapped, raw") == 1.5);
-	cr_assert(ratio_named(&r, "mapped / ipv4, epoll, accept, raw") == 0.5);
+	cr_assert(results_task_us(&r, 0).n == 0 && results_task_us(&r, 1).median == 400);
+	ratio = ratio_named(&r, "uring / epoll, accept, mapped, raw");
+	cr_assert(ratio.spread.median == 1.5 && ratio.time.median == 2 && ratio.time.n == 3);
+	ratio = ratio_named(&r, "uring / epoll, accept, ipv4, raw");
+	cr_assert(ratio.spread.n == 3 && ratio.time.n == 2);
+	ratio = ratio_named(&r, "mapped / ipv4, epoll, accept, raw");
+	cr_assert(ratio.spread.median == 0.5 && ratio.time.median == 0.5);
+	ratio = ratio_named(&r, "uring / epoll, accept, all families, raw");
+	cr_assert(ratio.pairs == 2 && ratio.spread.n == 6 && ratio.time.n == 5);
+	cr_assert(ratio.spread.low == 1.5 && ratio.spread.high == 1.5);
+	ratio = ratio_named(&r, "mapped / ipv4, all engines on the kernel's TCP, raw");
+	cr_assert(ratio.pairs == 2 && ratio.spread.n == 6);
 	cr_assert(results_latency_us(&r, 0, LAT_P99).n == 0);
 	cr_assert(!results_spoiled(&r));
 	r.samples[3][1].spoilers.cookies = 2;
+	r.samples[3][1].attempts = 2;
+	cr_assert(results_repeated(&r, &all) == 1 && all == 12);
 	cr_assert(results_spoiled(&r));
 	cr_assert(results_spoilers(&r, 3).cookies == 2);
 	results_free(&r);

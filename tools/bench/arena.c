@@ -4,6 +4,7 @@
 
 #include "../../rawstack/netlink/netns.h"
 #include "../../rawstack/netlink/rps.h"
+#include "taskclock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@ int arena_init(struct arena *a)
 			a->server_cpu = cpu;
 	}
 	a->one_cpu = found < 2;
+	a->softirqd = taskclock_softirqd(a->server_cpu);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "../../rawstack/netlink/lab.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * Two labs alike: in one the server's host has the usual addresses and a kernel that answers for
@@ -19,8 +20,9 @@ struct arena {
 	struct lab lab[ARENA_KINDS];
 	bool made[ARENA_KINDS];
 	unsigned int client_cpu, server_cpu;
-	bool one_cpu;  /* the machine has only one: figures are of both ends together */
-	int rps_error; /* 0, or why receive work could not be moved: -errno */
+	bool one_cpu;	/* the machine has only one: figures are of both ends together */
+	pid_t softirqd; /* of the server's processor, see taskclock.h */
+	int rps_error;	/* 0, or why receive work could not be moved: -errno */
 };
 
 struct arena_error {

@@ -6,13 +6,16 @@
 #include "../lab/mib.h"
 #include "processor.h"
 #include "session.h"
+#include "taskclock.h"
 #include "watching.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
-static const double IDLE_MAX = 0.10, STOLEN_MAX = 0.02;
+static const double IDLE_MAX = 0.10, STOLEN_MAX = 0.02, FOREIGN_MAX = 0.30;
+
+enum { ATTEMPTS_MAX = 2 };
 
 /* Our servers name the path they took at the end of the line that says where they listen. */
 static void note_engine(struct session *s, struct bench_sample *out)
@@ -71,6 +74,7 @@ static int read_result(const struct session *s, struct guest *g, struct bench_sa
 	 */
 	out->spoilers.disliked = sum_of(json_object_get(r, "disliked"),
 					s->cell->work == BENCH_HTTP ? "stale" : NULL);
+	out->loading_s = json_number_value(json_object_get(r, "seconds"));
 	frames = json_object_get(r, "frames");
 	repeated = json_object_get(frames, "retransmits");
 	out->spoilers.retransmits = (uint64_t)json_integer_value(repeated);
@@ -91,6 +95,7 @@ struct snapshot {
 	struct processor_time server, client;
 	struct mib mib;
 	uint64_t ns;
+	uint64_t task_ns; /* of the server, and of its processor's softirqd */
 };
 
 static int snapshot_take(struct session *s, struct snapshot *shot)
@@ -102,6 +107,7 @@ static int snapshot_take(struct session *s, struct snapshot *shot)
 	if (ret == 0)
 		ret = mib_read(s->lab->host[LAB_SERVER].netns_fd, &shot->mib);
 	shot->ns = clock_ns(CLOCK_MONOTONIC);
+	shot->task_ns = taskclock_tree(guest_pid(s->server)) + taskclock_tree(s->arena->softirqd);
 	return ret < 0 ? session_fail(s, ret, "counters cannot be read:", strerror(-ret), NULL) : 0;
 }
 
@@ -119,18 +125,43 @@ static void account_processors(const struct snapshot *a, const struct snapshot *
 {
 	struct processor_time s = processor_since(&a->server, &b->server);
 	struct processor_time c = processor_since(&a->client, &b->client);
-	double all = (double)processor_total(&s);
+	double all = (double)processor_total(&s), us = out->seconds * 1e6, idle;
 
 	if (all == 0 || processor_total(&c) == 0)
 		return;
-	out->cpu_s[CPU_USER] = (double)s.user / all;
-	out->cpu_s[CPU_SYS] = (double)s.sys / all;
-	out->cpu_s[CPU_SOFTIRQ] = (double)s.softirq / all;
+	out->cpu_us[CPU_USER] = (double)s.user / all * us;
+	out->cpu_us[CPU_SYS] = (double)s.sys / all * us;
+	out->cpu_us[CPU_SOFTIRQ] = (double)s.softirq / all * us;
 	out->client_cpu = 1 - (double)c.idle / (double)processor_total(&c);
-	if ((double)s.idle / all > IDLE_MAX)
-		out->spoilers.idle = (uint64_t)(100 * (double)s.idle / all + 0.5);
+	/* While the generator starts and ends there is nothing to do. */
+	idle = ((double)s.idle / all * out->seconds - (out->seconds - out->loading_s)) /
+	       out->loading_s;
+	if (idle > IDLE_MAX)
+		out->spoilers.idle = (uint64_t)(100 * idle + 0.5);
 	if ((double)s.stolen / all > STOLEN_MAX)
 		out->spoilers.stolen = (uint64_t)(100 * (double)s.stolen / all + 0.5);
+}
+
+/*
+ * The rest of a processor's time is that of others. Softirqs that run while it has nothing else to
+ * do are nobody's and count as others' too, so this is only right where it has little idle time.
+ */
+static void account_tasks(const struct session *s, const struct snapshot *a,
+			  const struct snapshot *b, struct bench_sample *out)
+{
+	struct processor_time t = processor_since(&a->server, &b->server);
+	double all = (double)processor_total(&t), own, rest;
+
+	if (a->task_ns == 0 || b->task_ns < a->task_ns || all == 0)
+		return;
+	out->task_us = (double)(b->task_ns - a->task_ns) / 1e3;
+	own = (double)(b->task_ns - a->task_ns) / (double)(b->ns - a->ns);
+	rest = 1 - own - (double)(t.idle + t.stolen) / all;
+	if (rest <= 0 || s->arena->one_cpu || s->plan->loads[s->cell->load].rate > 0)
+		return;
+	out->foreign = rest;
+	if (rest > FOREIGN_MAX)
+		out->spoilers.foreign = (uint64_t)(100 * rest + 0.5);
 }
 
 static void account_kernel(const struct session *s, const struct snapshot *a,
@@ -177,7 +208,10 @@ static int measure_run(struct session *s, struct bench_sample *out)
 		return session_fail(s, -ECHILD, session_server_name(s),
 				    "ended while it was measured", s->server);
 	out->seconds = (double)(after.ns - before.ns) / 1e9;
+	if (out->loading_s <= 0 || out->loading_s > out->seconds)
+		out->loading_s = out->seconds;
 	account_processors(&before, &after, out);
+	account_tasks(s, &before, &after, out);
 	account_kernel(s, &before, &after, out);
 	return 0;
 }
@@ -212,9 +246,9 @@ static int measure(struct session *s, struct bench_sample *out)
 						     : measure_run(s, out);
 }
 
-int measure_cell(struct arena *a, const struct bench_plan *p, const struct bench_cell *c,
-		 const struct measure_config *cfg, struct bench_sample *out,
-		 char what[MEASURE_WHAT])
+static int measure_once(struct arena *a, const struct bench_plan *p, const struct bench_cell *c,
+			const struct measure_config *cfg, struct bench_sample *out,
+			char what[MEASURE_WHAT])
 {
 	struct session s = {.arena = a, .plan = p, .cell = c, .cfg = cfg, .what = what};
 	int ret;
@@ -224,5 +258,23 @@ int measure_cell(struct arena *a, const struct bench_plan *p, const struct bench
 	if (ret == 0)
 		ret = measure(&s, out);
 	session_end(&s);
+	return ret;
+}
+
+int measure_cell(struct arena *a, const struct bench_plan *p, const struct bench_cell *c,
+		 const struct measure_config *cfg, struct bench_sample *out,
+		 char what[MEASURE_WHAT])
+{
+	struct bench_sample s;
+	uint32_t n = 1;
+	int ret = measure_once(a, p, c, cfg, out, what);
+
+	while (ret == 0 && out->foreign > FOREIGN_MAX && n < ATTEMPTS_MAX) {
+		ret = measure_once(a, p, c, cfg, &s, what);
+		n++;
+		if (ret == 0 && s.foreign < out->foreign)
+			*out = s;
+	}
+	out->attempts = n;
 	return ret;
 }

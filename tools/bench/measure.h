@@ -23,7 +23,8 @@ struct measure_config {
 };
 
 /*
- * Starts the server in its host, waits until it listens, warms up, measures, ends it. Nothing runs
+ * Starts the server in its host, waits until it listens, warms up, measures, ends it; once more if
+ * others used much of the server's processor meanwhile, and the quieter one is kept. Nothing runs
  * when it returns. Returns 0; -EINTR (tick said so); another -errno with @what filled: what failed,
  * why, and what the program in question said.
  */

@@ -23,8 +23,9 @@ const char *bench_work_name(enum bench_work w)
 
 int plan_fill(struct bench_plan *p, uint32_t families, uint32_t works)
 {
-	p->n_cells = 0;
-	for (uint32_t w = 0; w < BENCH_WORKS; w++)
+	p->n_cells = p->n_blocks = 0;
+	for (uint32_t w = 0; w < BENCH_WORKS; w++) {
+		p->n_blocks += (works & 1U << w) != 0;
 		for (uint32_t s = 0; s < p->n_subjects; s++)
 			for (uint32_t l = 0; l < p->n_loads; l++)
 				for (uint32_t f = 0; f < BENCH_FAMILIES; f++) {
@@ -35,14 +36,16 @@ int plan_fill(struct bench_plan *p, uint32_t families, uint32_t works)
 					p->cells[p->n_cells++] = (struct bench_cell){
 						s, l, (enum bench_family)f, (enum bench_work)w};
 				}
+	}
 	return 0;
 }
 
 uint32_t plan_cell_at(const struct bench_plan *p, uint32_t step)
 {
-	uint32_t at = step % p->n_cells;
+	uint32_t size = p->n_cells / p->n_blocks, first = step / (size * p->rounds) * size;
+	uint32_t round = step / size % p->rounds, at = step % size;
 
-	return step / p->n_cells % 2 ? p->n_cells - 1 - at : at;
+	return first + (round % 2 ? size - 1 - at : at);
 }
 
 static int names_read(const char *text, const char *const *names, uint32_t n, uint32_t *mask,

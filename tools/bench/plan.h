@@ -9,8 +9,10 @@
 #include <stdint.h>
 
 /*
- * A cell is one server under one load. Each round measures every cell once; odd rounds go
- * backwards (A B C, C B A, ...), so that a drift of the machine's speed meets all cells alike.
+ * A cell is one server under one load. The cells of one workload are a block: what is compared is
+ * in one block. Each of its rounds measures every cell once; odd rounds go backwards (A B C,
+ * C B A, ...), so that a drift of the machine's speed meets all cells alike. Then comes the next
+ * block: two measurements that are compared are some seconds apart, not minutes.
  */
 enum bench_family {
 	BENCH_IPV4,   /* an AF_INET server, IPv4 frames */
@@ -27,7 +29,7 @@ enum bench_work {
 	BENCH_WORKS
 };
 
-enum { PLAN_SUBJECTS_MAX = 16, PLAN_CELLS_MAX = 128, PLAN_ROUNDS_MAX = 32 };
+enum { PLAN_SUBJECTS_MAX = 16, PLAN_CELLS_MAX = 128, PLAN_ROUNDS_MAX = 64 };
 
 /* A server: one of our engines, or somebody else's command. */
 struct bench_subject {
@@ -58,6 +60,7 @@ struct bench_plan {
 	uint32_t n_loads;
 	struct bench_cell cells[PLAN_CELLS_MAX];
 	uint32_t n_cells;
+	uint32_t n_blocks; /* of n_cells / n_blocks cells each */
 	uint32_t rounds;
 };
 

@@ -16,6 +16,7 @@ enum {
 	COL_LOAD,
 	COL_RATE,
 	COL_RANGE,
+	COL_TASK,
 	COL_CPU,
 	COL_SPLIT,
 	COL_LATENCY,
@@ -32,6 +33,7 @@ static const struct {
 	[COL_LOAD] = {"LOAD", 0},
 	[COL_RATE] = {"PER SECOND", SCOLS_FL_RIGHT},
 	[COL_RANGE] = {"MIN - MAX", SCOLS_FL_RIGHT},
+	[COL_TASK] = {"OWN us EACH", SCOLS_FL_RIGHT},
 	[COL_CPU] = {"CPU us EACH", SCOLS_FL_RIGHT},
 	[COL_SPLIT] = {"USER/SYS/SOFTIRQ", SCOLS_FL_RIGHT},
 	[COL_LATENCY] = {"p50/p99/p99.9 us", SCOLS_FL_RIGHT},
@@ -81,7 +83,7 @@ static int add_row(struct libscols_table *tb, const struct bench_results *r, uin
 	const struct bench_cell *c = &r->plan->cells[cell];
 	const struct bench_load *load = &r->plan->loads[c->load];
 	struct libscols_line *line = scols_table_new_line(tb, NULL);
-	struct spread rate = results_rate(r, cell);
+	struct spread rate = results_rate(r, cell), task = results_task_us(r, cell);
 	char text[COLS][CELL_TEXT];
 	int rc = line ? 0 : -ENOMEM;
 
@@ -94,6 +96,10 @@ static int add_row(struct libscols_table *tb, const struct bench_results *r, uin
 		snprintf(text[COL_LOAD], CELL_TEXT, "%s", load->name);
 	snprintf(text[COL_RATE], CELL_TEXT, "%.0f", rate.median);
 	snprintf(text[COL_RANGE], CELL_TEXT, "%.0f - %.0f", rate.min, rate.max);
+	if (task.n)
+		snprintf(text[COL_TASK], CELL_TEXT, "%.2f", task.median);
+	else
+		text[COL_TASK][0] = '\0';
 	cpu_text(r, cell, text[COL_CPU], text[COL_SPLIT]);
 	latency_text(r, cell, text[COL_LATENCY]);
 	for (size_t i = 0; i < COLS && rc == 0; i++)
@@ -126,16 +132,44 @@ static void print_spoilers(const struct bench_results *r, FILE *out)
 		fputs("\nNothing spoiled any row.\n", out);
 }
 
+static void print_ratio(const struct spread *s, FILE *out)
+{
+	bool interval = spread_has_interval(s);
+
+	if (s->n)
+		fprintf(out, "%5.2f (%.2f - %.2f)", s->median, interval ? s->low : s->min,
+			interval ? s->high : s->max);
+	else
+		fprintf(out, "%19s", "");
+}
+
+/* Only what the interval tells. */
+static const char *verdict_text(const struct spread *s)
+{
+	enum bench_verdict v = bench_verdict_of(s);
+
+	return v == VERDICT_OPEN ? "" : bench_verdict_name(v);
+}
+
 static void print_ratios(const struct bench_results *r, FILE *out)
 {
 	struct bench_ratio ratios[RATIOS_MAX];
 	size_t n = results_ratios(r, ratios, RATIOS_MAX);
 
 	if (n)
-		fputs("\nRatios of one round's rates: median (min - max)\n", out);
-	for (size_t i = 0; i < n; i++)
-		fprintf(out, "  %-56s %5.2f (%.2f - %.2f)\n", ratios[i].name,
-			ratios[i].spread.median, ratios[i].spread.min, ratios[i].spread.max);
+		fputs("\nRatios within a round, above 1 the first is better: median and where it "
+		      "lies "
+		      "with 95 % confidence\n"
+		      "(of less than six rounds: minimum and maximum)                "
+		      "of rates           of own time\n",
+		      out);
+	for (size_t i = 0; i < n; i++) {
+		fprintf(out, "  %-52s ", ratios[i].name);
+		print_ratio(&ratios[i].spread, out);
+		fputs("  ", out);
+		print_ratio(&ratios[i].time, out);
+		fprintf(out, "  %s\n", verdict_text(&ratios[i].time));
+	}
 }
 
 static const char *known(const json_t *environment, const char *key)
@@ -148,6 +182,7 @@ static const char *known(const json_t *environment, const char *key)
 int bench_report_print(const struct bench_results *r, const json_t *environment, FILE *out)
 {
 	struct libscols_table *tb = new_table(out);
+	uint32_t all, repeated = results_repeated(r, &all);
 	int rc = tb ? 0 : -ENOMEM;
 
 	for (uint32_t cell = 0; cell < r->plan->n_cells && rc == 0; cell++)
@@ -162,11 +197,15 @@ int bench_report_print(const struct bench_results *r, const json_t *environment,
 	print_ratios(r, out);
 	fprintf(out,
 		"\nLinux %s, %s, %d processors; receive work: %s; congestion control %s.\n"
-		"Per second: connections, of 'kept' answers; median of %u rounds. CPU: of the "
-		"server's processor.\n",
+		"Per second: connections, of 'kept' answers; median of %u rounds. OWN: the time "
+		"the "
+		"server's threads ran; CPU: all\n"
+		"that its processor did, for others too. %u of %u measurements were made once more "
+		"because others used over 30 %%\n"
+		"of it. Verdicts are about own time; 'same' is within 3 %%.\n",
 		known(environment, "kernel"), known(environment, "cpu"),
 		(int)json_integer_value(json_object_get(environment, "cpus")),
 		known(environment, "rps"), known(environment, "congestion_control"),
-		r->plan->rounds);
+		r->plan->rounds, repeated, all);
 	return 0;
 }

@@ -44,14 +44,27 @@ static double rate_of(const struct bench_sample *s, const struct bench_cell *c, 
 	return bench_work_counts_answers(c->work) ? s->answers_per_s : s->conn_per_s;
 }
 
+static double each(double us, const struct bench_sample *s, const struct bench_cell *c)
+{
+	uint64_t n = bench_work_counts_answers(c->work) ? s->answers : s->connections;
+
+	return n > 0 ? us / (double)n : 0;
+}
+
 static double cpu_us_of(const struct bench_sample *s, const struct bench_cell *c, int which)
 {
-	double rate = rate_of(s, c, 0), busy = 0;
+	double busy = 0;
 
 	for (int kind = 0; kind < CPU_KINDS; kind++)
 		if (which == kind || which == CPU_KINDS)
-			busy += s->cpu_s[kind];
-	return rate > 0 ? busy * 1e6 / rate : 0;
+			busy += s->cpu_us[kind];
+	return each(busy, s, c);
+}
+
+static double task_us_of(const struct bench_sample *s, const struct bench_cell *c, int which)
+{
+	(void)which;
+	return each(s->task_us, s, c);
 }
 
 static double latency_of(const struct bench_sample *s, const struct bench_cell *c, int which)
@@ -83,6 +96,14 @@ struct spread results_rate(const struct bench_results *r, uint32_t cell)
 struct spread results_cpu_us(const struct bench_results *r, uint32_t cell, enum bench_cpu kind)
 {
 	return spread(r, cell, cpu_us_of, (int)kind);
+}
+
+struct spread results_task_us(const struct bench_results *r, uint32_t cell)
+{
+	for (uint32_t i = 0; i < r->n_samples[cell]; i++)
+		if (r->samples[cell][i].task_us <= 0)
+			return (struct spread){0};
+	return spread(r, cell, task_us_of, 0);
 }
 
 struct spread results_latency_us(const struct bench_results *r, uint32_t cell,
@@ -121,6 +142,39 @@ bool results_spoiled(const struct bench_results *r)
 	return false;
 }
 
+uint32_t results_repeated(const struct bench_results *r, uint32_t *all)
+{
+	uint32_t repeated = 0;
+
+	*all = 0;
+	for (uint32_t c = 0; c < r->plan->n_cells; c++)
+		for (uint32_t i = 0; i < r->n_samples[c]; i++) {
+			repeated += r->samples[c][i].attempts > 1;
+			(*all)++;
+		}
+	return repeated;
+}
+
+enum bench_verdict bench_verdict_of(const struct spread *s)
+{
+	static const double SAME = 0.03;
+
+	if (!spread_has_interval(s))
+		return VERDICT_OPEN;
+	if (s->low > 1 - SAME && s->high < 1 + SAME)
+		return VERDICT_SAME;
+	if (s->low > 1)
+		return VERDICT_BETTER;
+	return s->high < 1 ? VERDICT_WORSE : VERDICT_OPEN;
+}
+
+const char *bench_verdict_name(enum bench_verdict v)
+{
+	static const char *const names[] = {"open", "better", "worse", "same"};
+
+	return names[v];
+}
+
 /* The cell with these coordinates, or -1. */
 static int find(const struct bench_plan *p, int subject, int load, enum bench_family f,
 		enum bench_work w)
@@ -149,19 +203,54 @@ struct list {
 	size_t n, max;
 };
 
+/* Ratios of rounds, of one pair of cells or of several that shall be looked at together. */
+struct pool {
+	double rate[FIGURES_MAX], time[FIGURES_MAX];
+	size_t n_rate, n_time, pairs;
+};
+
+static size_t collect(const struct bench_results *r, uint32_t a, uint32_t b, value_fn fn,
+		      double *out, size_t n)
+{
+	double va[PLAN_ROUNDS_MAX], vb[PLAN_ROUNDS_MAX];
+	size_t na = values(r, a, fn, 0, va), nb = values(r, b, fn, 0, vb);
+
+	for (size_t i = 0; i < na && i < nb && n < FIGURES_MAX; i++)
+		if (va[i] > 0 && vb[i] > 0)
+			out[n++] = va[i] / vb[i];
+	return n;
+}
+
+/* A cell that is not there (-1) adds nothing. */
+static void pool_add(struct pool *pool, const struct bench_results *r, int a, int b)
+{
+	if (a < 0 || b < 0)
+		return;
+	pool->n_rate = collect(r, (uint32_t)a, (uint32_t)b, rate_of, pool->rate, pool->n_rate);
+	/* The other way round: less time is better. */
+	pool->n_time = collect(r, (uint32_t)b, (uint32_t)a, task_us_of, pool->time, pool->n_time);
+	pool->pairs++;
+}
+
+static void publish(struct list *l, const struct pool *pool, const char *name)
+{
+	struct bench_ratio *out = &l->out[l->n];
+
+	if (pool->n_rate == 0 || l->n == l->max)
+		return;
+	snprintf(out->name, RATIO_NAME, "%s", name);
+	out->spread = spread_of(pool->rate, pool->n_rate);
+	out->time = spread_of(pool->time, pool->n_time);
+	out->pairs = pool->pairs;
+	l->n++;
+}
+
 static void add(struct list *l, int a, int b, const char *name)
 {
-	double va[FIGURES_MAX], vb[FIGURES_MAX];
-	size_t na, nb;
+	struct pool pool = {.pairs = 0};
 
-	if (a < 0 || b < 0 || l->n == l->max)
-		return;
-	na = values(l->r, (uint32_t)a, rate_of, 0, va);
-	nb = values(l->r, (uint32_t)b, rate_of, 0, vb);
-	snprintf(l->out[l->n].name, RATIO_NAME, "%s", name);
-	l->out[l->n].spread = spread_of_ratios(va, vb, na < nb ? na : nb);
-	if (l->out[l->n].spread.n)
-		l->n++;
+	pool_add(&pool, l->r, a, b);
+	publish(l, &pool, name);
 }
 
 /* One server against another, under the load, family and work of cell @i, which is the first's. */
@@ -208,11 +297,74 @@ static void compare_loads(struct list *l, uint32_t i)
 	}
 }
 
+static bool is_kernels(const struct bench_subject *s)
+{
+	return s->command == NULL && strncmp(s->name, "bypass", strlen("bypass")) != 0;
+}
+
+/* Two servers in all families. */
+static void pool_servers(struct list *l, int a, int b, uint32_t load, uint32_t work)
+{
+	const struct bench_plan *p = l->r->plan;
+	struct pool pool = {.pairs = 0};
+	char name[RATIO_NAME];
+
+	if (a < 0 || b < 0)
+		return;
+	for (int f = 0; f < BENCH_FAMILIES; f++)
+		pool_add(&pool, l->r,
+			 find(p, a, (int)load, (enum bench_family)f, (enum bench_work)work),
+			 find(p, b, (int)load, (enum bench_family)f, (enum bench_work)work));
+	snprintf(name, sizeof(name), "%s / %s, %s, all families, %s", p->subjects[a].name,
+		 p->subjects[b].name, bench_work_name((enum bench_work)work), p->loads[load].name);
+	if (pool.pairs > 1)
+		publish(l, &pool, name);
+}
+
+/* A family against IPv4 on all engines over the kernel's TCP, or else on those without it. */
+static void pool_families(struct list *l, enum bench_family f, uint32_t load, bool kernels)
+{
+	const struct bench_plan *p = l->r->plan;
+	struct pool pool = {.pairs = 0};
+	char name[RATIO_NAME];
+
+	for (uint32_t i = 0; i < p->n_cells; i++) {
+		const struct bench_cell *c = &p->cells[i];
+		const struct bench_subject *s = &p->subjects[c->subject];
+
+		if (c->family == f && c->load == load && !s->command && is_kernels(s) == kernels)
+			pool_add(&pool, l->r, (int)i,
+				 find(p, (int)c->subject, (int)load, BENCH_IPV4, c->work));
+	}
+	snprintf(name, sizeof(name), "%s / ipv4, all %s, %s", bench_family_name(f),
+		 kernels ? "engines on the kernel's TCP" : "bypass engines", p->loads[load].name);
+	if (pool.pairs > 1)
+		publish(l, &pool, name);
+}
+
+/* What several pairs of cells say together. */
+static void compare_pooled(struct list *l)
+{
+	const struct bench_plan *p = l->r->plan;
+
+	for (uint32_t load = 0; load < p->n_loads; load++) {
+		for (size_t k = 0; k < N_PAIRS; k++)
+			for (uint32_t w = 0; w < BENCH_WORKS; w++)
+				pool_servers(l, subject_named(p, PAIRS[k].a),
+					     subject_named(p, PAIRS[k].b), load, w);
+		for (int f = BENCH_IPV4 + 1; f < BENCH_FAMILIES; f++) {
+			pool_families(l, (enum bench_family)f, load, true);
+			pool_families(l, (enum bench_family)f, load, false);
+		}
+	}
+}
+
 size_t results_ratios(const struct bench_results *r, struct bench_ratio *out, size_t max)
 {
 	const struct bench_plan *p = r->plan;
 	struct list l = {.r = r, .out = out, .max = max};
 
+	compare_pooled(&l);
 	for (size_t k = 0; k < N_PAIRS; k++)
 		for (uint32_t i = 0; i < p->n_cells; i++)
 			if ((int)p->cells[i].subject == subject_named(p, PAIRS[k].a))

@@ -25,6 +25,13 @@ struct spread results_rate(const struct bench_results *r, uint32_t cell);
 /* Microseconds of the server's processor, of one kind or (CPU_KINDS) of all, for each of those. */
 struct spread results_cpu_us(const struct bench_results *r, uint32_t cell, enum bench_cpu kind);
 
+/*
+ * Microseconds that the server's threads ran for each of those. Unlike the figure above it holds on
+ * a machine that others use, and unlike a rate it says little about the generator. n is 0 where the
+ * kernel does not tell.
+ */
+struct spread results_task_us(const struct bench_results *r, uint32_t cell);
+
 /* Of an open loop; n is 0 where there was none. */
 struct spread results_latency_us(const struct bench_results *r, uint32_t cell,
 				 enum bench_percentile p);
@@ -33,17 +40,33 @@ struct spread results_latency_us(const struct bench_results *r, uint32_t cell,
 struct bench_spoilers results_spoilers(const struct bench_results *r, uint32_t cell);
 bool results_spoiled(const struct bench_results *r);
 
-enum { RATIO_NAME = 96, RATIOS_MAX = 256 };
+/* How many of all measurements were made once more because others used the processor. */
+uint32_t results_repeated(const struct bench_results *r, uint32_t *all);
 
-/* One thing compared with another: rates of the same round divided by each other. */
+enum { RATIO_NAME = 96, RATIOS_MAX = 320 };
+
+/* What a comparison came to, as far as its interval tells. */
+enum bench_verdict { VERDICT_OPEN, VERDICT_BETTER, VERDICT_WORSE, VERDICT_SAME };
+
+/*
+ * One thing compared with another, round by round. Above 1 the first is the better one: it has the
+ * higher rate, or its server needs less time.
+ */
 struct bench_ratio {
 	char name[RATIO_NAME]; /* "uring / epoll, accept, mapped" */
-	struct spread spread;
+	struct spread spread;  /* of rates */
+	struct spread time;    /* of results_task_us(); n is 0 where there is none */
+	size_t pairs;	       /* of cells: more than one are looked at together */
 };
+
+/* SAME: the interval lies within 3 percent of 1. Else BETTER and WORSE need one without 1 in it. */
+enum bench_verdict bench_verdict_of(const struct spread *s);
+const char *bench_verdict_name(enum bench_verdict v);
 
 /*
  * What people ask for: each server against those it is to be measured by (results.c says which),
- * each family against IPv4 on the same server, each generator against the best of the others.
+ * each family against IPv4 on the same server, each generator against the best of the others; first
+ * what several of these say together.
  * Returns how many.
  */
 size_t results_ratios(const struct bench_results *r, struct bench_ratio *out, size_t max);

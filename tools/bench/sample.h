@@ -28,6 +28,7 @@ enum bench_percentile { LAT_P50, LAT_P90, LAT_P99, LAT_P999, LAT_MAX, LAT_KINDS 
 	X(watch_drops, "frames the witness dropped")                                               \
 	X(unaccounted, "PassiveOpens that no client knows of, or the reverse")                     \
 	X(idle, "percent of its time the server's processor had nothing to do, over 10")           \
+	X(foreign, "percent of its time the server's processor worked for others, over 30")        \
 	X(stolen, "percent of its time that was taken from the server's processor, over 2")
 
 struct bench_spoilers {
@@ -41,15 +42,19 @@ const char *bench_spoiler(const struct bench_spoilers *s, size_t n, uint64_t *va
 
 struct bench_sample {
 	uint64_t connections, answers; /* completed */
-	double seconds;
+	double seconds;		       /* between the two readings of all counters */
+	double loading_s;	       /* of them, while the generator measured */
 	double conn_per_s, answers_per_s;
-	double cpu_s[CPU_KINDS];      /* seconds of the server's processor, per second */
+	double cpu_us[CPU_KINDS];     /* of the server's processor, in all */
+	double task_us;		      /* the server's threads and its softirqd have run */
+	double foreign;		      /* of the server's processor, the part that others used */
 	double client_cpu;	      /* of the generator's processor, the part that was busy */
 	double frames_in, frames_out; /* of the generator per connection, 0: not known */
 	uint64_t watched;	      /* frames the witness saw */
 	bool has_latency;
 	double latency_us[LAT_KINDS];
 	struct bench_spoilers spoilers;
+	uint32_t attempts;     /* of which this is the one that others disturbed least */
 	char engine_text[128]; /* the path the engine took */
 };
 
