@@ -91,6 +91,7 @@ STACK_SRC := \
 	rawstack/stack/stack.c \
 	rawstack/stack/socket_opt.c \
 	rawstack/stack/socket_dgram.c \
+	rawstack/stack/socket_msg.c \
 	rawstack/stack/socket_stream.c \
 	rawstack/stack/socket.c
 LINK_SRC := \
@@ -299,7 +300,7 @@ UNIT_TESTS := \
 	wire frame \
 	netlink lab sockdiag \
 	filter ring tap pcapng pcap_read \
-	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp link simlink socket \
+	siphash icmp_msg nd rate reasm neigh stack_ip stack_udp link simlink socket socket_msg \
 	flow judge judge_damage evidence \
 	tracker owner \
 	ladder dispatch \

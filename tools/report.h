@@ -10,8 +10,8 @@
 enum { REPORT_TEXT = 256 };
 
 /*
- * One connection: {"proto","result","api","kernel","wire","client","server","verdict","reasons"}. "api"
- * and "kernel" are the server's views where it has them, else the client's, and say whose in
+ * One connection: {"proto","result","api","kernel","wire","client","server","verdict","reasons"}.
+ * "api" and "kernel" are the server's views where it has them, else the client's, and say whose in
  * "side"; a view that does not exist is null. A server whose "stack" is in user space has none of
  * the kernel's.
  */

@@ -475,30 +475,46 @@ ssize_t rawstack_recv(struct rawstack_host *h, int fd, void *buf, size_t len, in
 	return rawstack_recvfrom(h, fd, buf, len, flags, NULL, NULL);
 }
 
+/* Addresses and bytes are only read; msghdr has no const for that. */
 ssize_t rawstack_sendto(struct rawstack_host *h, int fd, const void *buf, size_t len, int flags,
 			const struct sockaddr *addr, socklen_t addr_len)
 {
-	struct sock *s = sock_at(h, fd);
+	struct iovec iov = {.iov_base = (void *)buf, .iov_len = len};
+	struct msghdr m = {.msg_name = (void *)addr,
+			   .msg_namelen = addr_len,
+			   .msg_iov = &iov,
+			   .msg_iovlen = 1};
 
-	if (!s)
-		return result_len(-EBADF);
-	if (s->type == SOCK_STREAM)
-		return result_len(stream_send(h, s, buf, len, flags));
-	return result_len(dgram_send(h, s, buf, len, addr, addr_len));
+	return rawstack_sendmsg(h, fd, &m, flags);
 }
 
 ssize_t rawstack_recvfrom(struct rawstack_host *h, int fd, void *buf, size_t len, int flags,
 			  struct sockaddr *addr, socklen_t *addr_len)
 {
+	struct iovec iov = {.iov_base = buf, .iov_len = len};
+	struct msghdr m = {.msg_name = addr_len ? addr : NULL,
+			   .msg_namelen = addr_len ? *addr_len : 0,
+			   .msg_iov = &iov,
+			   .msg_iovlen = 1};
+	ssize_t n = rawstack_recvmsg(h, fd, &m, flags);
+
+	if (n >= 0 && addr_len)
+		*addr_len = m.msg_namelen;
+	return n;
+}
+
+ssize_t rawstack_sendmsg(struct rawstack_host *h, int fd, const struct msghdr *m, int flags)
+{
 	struct sock *s = sock_at(h, fd);
 
-	if (!s)
-		return result_len(-EBADF);
-	if (s->type == SOCK_DGRAM)
-		return result_len(dgram_recv(h, s, buf, len, flags, addr, addr_len));
-	if (addr_len)
-		*addr_len = 0; /* as Linux: a stream's peer has a call of its own */
-	return result_len(stream_recv(h, s, buf, len, flags));
+	return result_len(s ? msg_send(h, s, m, flags) : -EBADF);
+}
+
+ssize_t rawstack_recvmsg(struct rawstack_host *h, int fd, struct msghdr *m, int flags)
+{
+	struct sock *s = sock_at(h, fd);
+
+	return result_len(s ? msg_receive(h, s, m, flags) : -EBADF);
 }
 
 int rawstack_shutdown(struct rawstack_host *h, int fd, int how)

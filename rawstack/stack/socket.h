@@ -90,6 +90,14 @@ ssize_t rawstack_sendto(struct rawstack_host *h, int fd, const void *buf, size_t
 			const struct sockaddr *addr, socklen_t addr_len);
 ssize_t rawstack_recvfrom(struct rawstack_host *h, int fd, void *buf, size_t len, int flags,
 			  struct sockaddr *addr, socklen_t *addr_len);
+
+/*
+ * Beside a datagram: IPV6_PKTINFO and IP_PKTINFO name the source when sending. Received are those
+ * that were asked for, as Linux has it: the messages of IPv4 beside what came in IPv4, those of
+ * IPv6 beside the other, IPV6_PKTINFO beside both. Other messages to be sent fail with EINVAL.
+ */
+ssize_t rawstack_sendmsg(struct rawstack_host *h, int fd, const struct msghdr *msg, int flags);
+ssize_t rawstack_recvmsg(struct rawstack_host *h, int fd, struct msghdr *msg, int flags);
 int rawstack_shutdown(struct rawstack_host *h, int fd, int how);
 int rawstack_close(struct rawstack_host *h, int fd);
 int rawstack_getsockname(struct rawstack_host *h, int fd, struct sockaddr *addr, socklen_t *len);
@@ -97,8 +105,9 @@ int rawstack_getpeername(struct rawstack_host *h, int fd, struct sockaddr *addr,
 
 /*
  * SOL_SOCKET: REUSEADDR REUSEPORT BROADCAST KEEPALIVE LINGER RCVTIMEO SNDTIMEO, and to be read
- * ERROR TYPE DOMAIN PROTOCOL ACCEPTCONN; SOL_IPV6: V6ONLY; SOL_TCP: NODELAY KEEPIDLE, and to be
- * read MAXSEG. Others fail with ENOPROTOOPT.
+ * ERROR TYPE DOMAIN PROTOCOL ACCEPTCONN; SOL_IPV6: V6ONLY RECVPKTINFO RECVHOPLIMIT RECVTCLASS
+ * RECVORIGDSTADDR; SOL_IP: PKTINFO RECVTTL RECVTOS RECVORIGDSTADDR; SOL_TCP: NODELAY KEEPIDLE, and
+ * to be read MAXSEG. Others fail with ENOPROTOOPT.
  */
 int rawstack_setsockopt(struct rawstack_host *h, int fd, int level, int name, const void *value,
 			socklen_t len);

@@ -79,9 +79,12 @@ static bool is_broadcast(const struct endpoint *ep)
 }
 
 ssize_t dgram_send(struct rawstack_host *h, struct sock *s, const void *buf, size_t len,
-		   const struct sockaddr *addr, socklen_t addr_len)
+		   const struct msghdr *m)
 {
-	struct endpoint peer;
+	const struct sockaddr *addr = m->msg_name;
+	struct endpoint peer = s->peer;
+	struct addr from;
+	bool has_from;
 	ssize_t n;
 	int rc;
 
@@ -90,22 +93,24 @@ ssize_t dgram_send(struct rawstack_host *h, struct sock *s, const void *buf, siz
 		return -EPIPE;
 	if (!addr && s->state != SOCK_S_CONNECTED)
 		return -EDESTADDRREQ;
-	rc = addr ? read_peer(s, addr, addr_len, false, &peer) : 0;
+	rc = addr ? read_peer(s, addr, m->msg_namelen, false, &peer) : 0;
 	if (rc < 0)
 		return rc;
-	peer.scope = addr ? 0 : peer.scope; /* there is one link: sending finds it without */
+	peer.scope = 0; /* there is one link: sending finds it without */
 	if (addr && is_broadcast(&peer) && !s->broadcast)
 		return -EACCES;
-	rc = ensure_bound(h, s);
+	rc = msg_source(s, m, &peer.addr, &from, &has_from);
+	if (rc == 0)
+		rc = ensure_bound(h, s);
 	if (rc < 0)
 		return rc;
-	n = stack_udp_send(h->stack, sock_now(h), s->binding, addr ? &peer : NULL, NULL, buf, len);
+	n = stack_udp_send(h->stack, sock_now(h), s->binding, addr ? &peer : NULL,
+			   has_from ? &from : NULL, buf, len);
 	sock_pump(h);
 	return n;
 }
 
-ssize_t dgram_recv(struct rawstack_host *h, struct sock *s, void *buf, size_t len, int flags,
-		   struct sockaddr *addr, socklen_t *addr_len)
+ssize_t dgram_recv(struct rawstack_host *h, struct sock *s, struct msghdr *m, int flags)
 {
 	uint64_t deadline = sock_deadline(h, s, flags, s->recv_timeout_ns);
 	struct stack_dgram d;
@@ -116,19 +121,23 @@ ssize_t dgram_recv(struct rawstack_host *h, struct sock *s, void *buf, size_t le
 	while ((rc = s->binding == SOCK_NO_BINDING ? -EAGAIN
 		     : flags & MSG_PEEK		   ? stack_udp_peek(h->stack, s->binding, &d)
 					: stack_udp_recv(h->stack, s->binding, &d)) == -EAGAIN) {
-		if (s->shut_read)
+		if (s->shut_read) {
+			m->msg_controllen = 0;
 			return 0;
+		}
 		rc = sock_wait(h, deadline);
 		if (rc < 0)
 			return rc;
 	}
 	if (rc < 0)
 		return rc;
-	n = d.len < len ? d.len : len;
-	memcpy(buf, d.data, n);
+	n = msg_scatter(m, d.data, d.len);
+	if (n < d.len)
+		m->msg_flags |= MSG_TRUNC;
 	if (flags & MSG_TRUNC)
 		n = d.len;
-	sock_write_addr(h, s, &d.peer, addr, addr_len);
+	sock_write_addr(h, s, &d.peer, m->msg_name, &m->msg_namelen);
+	msg_describe(h, s, &d, m);
 	if (!(flags & MSG_PEEK))
 		stack_udp_release(h->stack, &d);
 	return (ssize_t)n;

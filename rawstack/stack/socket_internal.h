@@ -22,6 +22,7 @@ struct sock {
 	enum sock_state state;
 	int type, family;
 	bool nonblock;
+	unsigned int beside; /* messages to be received beside datagrams, socket_msg.c */
 	bool v6only, reuse_addr, reuse_port, broadcast, nodelay, keepalive;
 	bool linger;
 	int linger_s, keep_idle_s;
@@ -99,12 +100,32 @@ short stream_events(struct rawstack_host *h, struct sock *s);
 /* socket_dgram.c */
 int dgram_connect(struct rawstack_host *h, struct sock *s, const struct sockaddr *addr,
 		  socklen_t len);
+/* @m: the address and what is to be beside it; its bytes are @buf. */
 ssize_t dgram_send(struct rawstack_host *h, struct sock *s, const void *buf, size_t len,
-		   const struct sockaddr *addr, socklen_t addr_len);
-ssize_t dgram_recv(struct rawstack_host *h, struct sock *s, void *buf, size_t len, int flags,
-		   struct sockaddr *addr, socklen_t *addr_len);
+		   const struct msghdr *m);
+ssize_t dgram_recv(struct rawstack_host *h, struct sock *s, struct msghdr *m, int flags);
 void dgram_close(struct rawstack_host *h, struct sock *s);
 short dgram_events(struct rawstack_host *h, struct sock *s);
+
+/* socket_msg.c */
+
+ssize_t msg_send(struct rawstack_host *h, struct sock *s, const struct msghdr *m, int flags);
+ssize_t msg_receive(struct rawstack_host *h, struct sock *s, struct msghdr *m, int flags);
+
+/* The bit of sock.beside that an option sets, 0: it is none of those. */
+unsigned int msg_option(int level, int name);
+
+/* Writes the messages that the socket has asked for. */
+void msg_describe(const struct rawstack_host *h, const struct sock *s, const struct stack_dgram *d,
+		  struct msghdr *m);
+
+/* The source address that a message asks for, if @any does. 0 or -EINVAL. */
+int msg_source(const struct sock *s, const struct msghdr *m, const struct addr *to,
+	       struct addr *from, bool *any);
+
+/* Bytes that its pieces of memory hold together, and writing to them: returns how many went in. */
+size_t msg_room(const struct msghdr *m);
+size_t msg_scatter(const struct msghdr *m, const uint8_t *data, size_t len);
 
 /* socket_opt.c */
 int sock_set_option(struct rawstack_host *h, struct sock *s, int level, int name, const void *value,

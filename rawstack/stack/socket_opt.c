@@ -99,6 +99,17 @@ static int set_v6only(struct sock *s, int on)
 	return 0;
 }
 
+/* Those that ask for messages beside datagrams: an IPv4 socket has none of IPv6's. */
+static unsigned int beside_option(const struct sock *s, int level, int name)
+{
+	return level == IPPROTO_IPV6 && s->family != AF_INET6 ? 0 : msg_option(level, name);
+}
+
+static void set_beside(struct sock *s, unsigned int bit, int on)
+{
+	s->beside = on ? s->beside | bit : s->beside & ~bit;
+}
+
 int sock_set_option(struct rawstack_host *h, struct sock *s, int level, int name, const void *value,
 		    socklen_t len)
 {
@@ -112,6 +123,10 @@ int sock_set_option(struct rawstack_host *h, struct sock *s, int level, int name
 	if (len < sizeof(i))
 		return -EINVAL;
 	memcpy(&i, value, sizeof(i));
+	if (beside_option(s, level, name)) {
+		set_beside(s, beside_option(s, level, name), i);
+		return 0;
+	}
 	switch (level) {
 	case SOL_SOCKET:
 		return set_socket_level(h, s, name, i);
@@ -222,7 +237,10 @@ int sock_get_option(struct rawstack_host *h, struct sock *s, int level, int name
 				   value, len);
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		return put(&l, sizeof(l), value, len);
-	if (level == SOL_SOCKET)
+	if (beside_option(s, level, name)) {
+		i = (s->beside & beside_option(s, level, name)) != 0;
+		rc = 0;
+	} else if (level == SOL_SOCKET)
 		rc = get_socket_level(s, name, &i);
 	else if (level == IPPROTO_TCP)
 		rc = get_tcp_level(h, s, name, &i);

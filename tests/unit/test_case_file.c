@@ -76,6 +76,37 @@ Test(case_file, a_good_file_is_read_as_written)
 	case_list_free(&cases);
 }
 
+/* What is written for our own stack replaces, and the rest is lent; its sockets are its own. */
+Test(case_file, what_is_otherwise_with_our_own_stack)
+{
+	static const char text[] =
+		"[replaced]\ntitle = t\nverdict = contradicted\nexpect = wire udp of c: ttl 1\n"
+		"step =\n    s socket udp6 server\n    c socket udp6\n    c send 1 to S6:P\n"
+		"bypass why = because\n    it is\nbypass verdict = none\n"
+		"bypass step =\n    c socket udp6\n    c send 2 to S6:P\n"
+		"[never]\ntitle = t\nstep = c socket udp6\nbypass why = cannot be\n"
+		"[same]\ntitle = t\nstep = c socket udp6\n";
+	struct case_list cases = {.n = 0};
+	const struct lab_case *c, *v;
+	char err[CASE_ERROR];
+
+	cr_assert_eq(read_text(text, &cases, err), 0, "%s", err);
+	c = &cases.list[0];
+	v = c->bypass;
+	cr_assert(v && !v->bypass_never && !c->differs);
+	cr_expect_str_eq(v->differs, "because it is");
+	cr_expect(!v->judged && c->judged && c->expected == VERDICT_CONTRADICTED);
+	cr_expect(v->n_steps == 2 && c->n_steps == 3 && v->steps[1].size == 2);
+	cr_expect(v->n_expects == 1 && v->expects != c->expects);
+	cr_expect(c->expects[0].sock == 1 && v->expects[0].sock == 0, "of other steps");
+	cr_expect(v->name == c->name && v->title == c->title);
+	v = cases.list[1].bypass;
+	cr_assert(v && v->bypass_never);
+	cr_expect_str_eq(v->differs, "cannot be");
+	cr_expect(!cases.list[2].bypass);
+	case_list_free(&cases);
+}
+
 /* Behind HEAD, which has six lines, stands one line that is wrong. */
 #define HEAD "[x]\ntitle = t\nstep = c socket tcp6\nstep = l socket tcp6 server\n"
 #define BAD(line, text)                                                                            \
@@ -99,6 +130,12 @@ static const struct {
 	BAD("nonsense", "neither [NAME] nor KEY = VALUE"),
 	BAD("colour = red", "there is no key 'colour'"),
 	BAD("title = again", "this key stands a second time"),
+	BAD("bypass colour = red", "there is no key 'bypass colour'"),
+	BAD("bypass verdict = maybe", "'maybe' is no verdict"),
+	BAD("bypass step = d connect S4:P", "there is no socket 'd' yet"),
+	{HEAD "bypass verdict = none\n", "own.ini:1: case x is another one with our own stack"},
+	{HEAD "bypass why = so\nbypass step = d socket udp6\nexpect = wire udp of c: ttl 1\n",
+	 "own.ini:7: no step makes a socket 'c'"},
 	BAD("verdict = maybe", "'maybe' is no verdict"),
 	BAD("needs = luck", "'luck' cannot be asked for"),
 	BAD("server = sctp [::]:P", "server: which protocol"),

@@ -175,6 +175,20 @@ static void read_controls(struct message *m, struct outcome *out, struct addr *l
 	}
 }
 
+/*
+ * The kernel of a stack's host cannot be asked who took it. That of the other end can, who would
+ * take an answer: a sender that is connected to nobody is found in no other way.
+ */
+static void ask_other_kernel(struct play *p, const struct play_socket *s,
+			     const struct evidence_api *a)
+{
+	struct sockdiag_entry found;
+
+	if (s->on->stack)
+		(void)witness_lookup(p->witness, s->side == LAB_SERVER ? SIDE_CLIENT : SIDE_SERVER,
+				     IPPROTO_UDP, &a->peer, &a->local, &found);
+}
+
 /* A datagram whose both ends are known is what a program's log would say. */
 static void record_datagram(struct play *p, struct play_socket *s, const struct addr *to, ssize_t n)
 {
@@ -194,8 +208,10 @@ static void record_datagram(struct play *p, struct play_socket *s, const struct 
 		return;
 	if (addr_is_any(&a.local.addr))
 		a.local.addr = *to;
-	if (!addr_is_any(&a.local.addr))
-		evidence_add_api(witness_evidence(p->witness), &a);
+	if (addr_is_any(&a.local.addr))
+		return;
+	evidence_add_api(witness_evidence(p->witness), &a);
+	ask_other_kernel(p, s, &a);
 }
 
 static void note_sender(struct play_socket *s, const struct message *m, struct outcome *out)

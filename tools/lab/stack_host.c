@@ -159,23 +159,14 @@ static int call_connect(const struct socket_host *h, int fd, const struct sockad
 
 static ssize_t call_sendmsg(const struct socket_host *h, int fd, const struct msghdr *m, int flags)
 {
-	if (m->msg_controllen)
-		return -EOPNOTSUPP;
-	assert(m->msg_iovlen == 1);
 	enter(h->stack);
-	return leave(h->stack,
-		     rawstack_sendto(h->stack->host, fd, m->msg_iov->iov_base, m->msg_iov->iov_len,
-				     flags, m->msg_name, m->msg_namelen));
+	return leave(h->stack, rawstack_sendmsg(h->stack->host, fd, m, flags));
 }
 
 static ssize_t call_recvmsg(const struct socket_host *h, int fd, struct msghdr *m, int flags)
 {
-	assert(m->msg_iovlen == 1);
-	m->msg_controllen = 0;
 	enter(h->stack);
-	return leave(h->stack,
-		     rawstack_recvfrom(h->stack->host, fd, m->msg_iov->iov_base,
-				       m->msg_iov->iov_len, flags, m->msg_name, &m->msg_namelen));
+	return leave(h->stack, rawstack_recvmsg(h->stack->host, fd, m, flags));
 }
 
 static int call_shutdown(const struct socket_host *h, int fd, int how)
