@@ -17,7 +17,9 @@
  * epoll, one registration per connection, edge-triggered), "epoll-textbook" what most programs do.
  *
  * A poll hands out what is at hand (closed connections, finished sends, sockets known to be
- * readable) without a system call for readiness; at least every other one asks epoll.
+ * readable) without a system call for readiness; at least every other one asks epoll. That one
+ * keeps half of its events for what epoll tells, and half of these for listeners: clients that
+ * always have something to say must not keep out the others.
  *
  * Limits: EPOLL_EVENTS_MAX events in one epoll_wait(2). Memory is allocated in open and listen.
  */
@@ -117,7 +119,8 @@ static int64_t wait_ms(const struct epolled *ep, int n_events, int timeout_ms)
 {
 	int64_t ms = timeout_ms;
 
-	if (n_events > 0 || epoll_accept_due(ep) || epoll_dgrams_due(ep))
+	if (n_events > 0 || epoll_accept_due(ep) || epoll_dgrams_due(ep) ||
+	    !TAILQ_EMPTY(&ep->conns.closed))
 		return 0;
 	/* Nobody waits for a buffer while there are any: so it is the rest of a long list. */
 	if (!TAILQ_EMPTY(&ep->conns.waiting) && bufpool_has_free(&ep->tcp_bufs))
@@ -181,18 +184,19 @@ static void expire(struct epolled *ep)
 static int epolled_poll(struct engine *e, struct engine_event *events, int max, int timeout_ms)
 {
 	struct epolled *ep = epolled_of(e);
-	int n, rc;
+	int n, rc, room;
 
 	assert(max > 0);
-	n = take_at_hand(ep, events, max);
+	n = take_at_hand(ep, events, ep->skipped ? max / 2 : max);
 	if (n > 0 && !ep->skipped) {
 		ep->skipped = true;
 		return n;
 	}
 	ep->skipped = false;
-	if (n == max)
-		return n;
-	rc = wait_and_dispatch(ep, events + n, max - n, wait_ms(ep, n, timeout_ms));
+	room = (max - n + 1) / (epoll_accept_due(ep) ? 2 : 1);
+	if (room > max - n)
+		room = max - n;
+	rc = wait_and_dispatch(ep, events + n, room, wait_ms(ep, n, timeout_ms));
 	if (rc < 0)
 		return rc;
 	n += rc;

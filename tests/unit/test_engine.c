@@ -385,6 +385,50 @@ ENGINE_TEST(engine, data_stays_valid_after_close_until_it_is_released)
 	engine_destroy(e);
 }
 
+/*
+ * One client always has the next byte ready. Another one connects, and later speaks: both must be
+ * told of, however few events are taken at a time.
+ */
+ENGINE_TEST(engine, a_client_that_never_stops_does_not_keep_out_others)
+{
+	enum { SOON = 60 };
+
+	for (int max = 1; max <= 4; max *= 2) {
+		struct engine *e = open_engine(&(struct engine_config){0});
+		uint16_t port = listen_on(e, IPPROTO_TCP, "::");
+		int busy = connect_to(port), other = -1, left = SOON;
+		engine_conn accepted[2] = {0};
+		bool spoken = false;
+
+		for (int i = 0; i < 4 * SOON; i++)
+			cr_assert(send(busy, "x", 1, 0) == 1);
+		while (!spoken && left-- > 0) {
+			struct engine_event evs[4];
+			int n = engine_poll(e, evs, max, WAIT_MS);
+
+			for (int i = 0; i < n; i++) {
+				if (evs[i].type == ENGINE_ACCEPT) {
+					accepted[other >= 0] = evs[i].conn;
+				} else if (evs[i].type == ENGINE_RECV) {
+					spoken = evs[i].conn == accepted[1];
+					engine_release(e, evs[i].buf);
+					cr_assert(send(busy, "x", 1, 0) == 1);
+				}
+				engine_receive(e, evs[i].conn);
+			}
+			if (other < 0 && left < SOON - 10)
+				other = connect_to(port);
+			else if (other >= 0 && accepted[1] != 0)
+				cr_assert(send(other, "y", 1, 0) == 1);
+		}
+		cr_assert(spoken, "%d at a time: the other is %s", max,
+			  accepted[1] ? "not heard" : "not accepted");
+		close(busy);
+		close(other);
+		engine_destroy(e);
+	}
+}
+
 /* Two buffers for many connections: the starved ones get their turn, and nobody another's data. */
 ENGINE_TEST(engine, few_buffers_serve_many_connections_in_turn)
 {
