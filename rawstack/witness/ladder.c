@@ -25,6 +25,7 @@ const char *ladder_voice_name(enum ladder_voice v)
 		[LADDER_CLIENT_KERNEL] = "client kernel",
 		[LADDER_WIRE] = "wire",
 		[LADDER_SERVER_KERNEL] = "server kernel",
+		[LADDER_SERVER_STACK] = "server stack",
 		[LADDER_SERVER_PROGRAM] = "server program",
 	};
 

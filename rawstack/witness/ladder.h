@@ -41,6 +41,7 @@ enum ladder_voice {
 	LADDER_CLIENT_KERNEL,
 	LADDER_WIRE,
 	LADDER_SERVER_KERNEL,
+	LADDER_SERVER_STACK, /* in user space, where there is one instead */
 	LADDER_SERVER_PROGRAM,
 	LADDER_VOICES
 };

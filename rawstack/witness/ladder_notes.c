@@ -167,13 +167,15 @@ static void note_answer(struct ladder_work *w, bool tcp)
 		     "TCP finds no listener: on this port there is only the %s one %s%s",
 		     family_name(e->family), text, v6only_text(e));
 	else if (tcp && !taken && reset != NO_RUNG)
-		note(w, first, LADDER_SERVER_KERNEL, 3, "TCP finds no listener");
+		note(w, first,
+		     c->side[SIDE_SERVER].own_stack ? LADDER_SERVER_STACK : LADDER_SERVER_KERNEL, 3,
+		     "TCP finds no listener");
 	if (back != NO_RUNG)
 		note(w, back, LADDER_WIRE, tcp && !taken ? 0 : 5, "the %s goes back as %s",
 		     sort_of_frame(w->info[back], tcp), carriage_name(w->info[back]->carriage));
 }
 
-/* Step 4: what the kernel made of the addresses. */
+/* Step 4: what the kernel, or who does its work, made of the addresses. */
 static void note_mapping(struct ladder_work *w, bool tcp)
 {
 	const struct connection_side *s = &w->in->judged->c.side[SIDE_SERVER];
@@ -187,6 +189,12 @@ static void note_mapping(struct ladder_work *w, bool tcp)
 		note(w, first, LADDER_SERVER_KERNEL, 4, "%s: it keeps an %s socket, %s",
 		     mapped ? "the addresses are mapped" : "nothing to map", family_name(k->family),
 		     ends(&k->src, &k->dst, k->family, text));
+	} else if (tcp && s->own_stack && s->api) {
+		bool mapped = s->api->family == AF_INET6 && addr_is_mapped(&s->api->peer.addr);
+
+		note(w, first, LADDER_SERVER_STACK, 4,
+		     "%s, in user space: the server's kernel keeps no socket",
+		     mapped ? "the addresses are mapped" : "nothing to map");
 	} else if (!tcp && s->api) {
 		bool mapped = s->api->family == AF_INET6 && addr_is_mapped(&s->api->peer.addr);
 

@@ -365,3 +365,14 @@ struct sockdiag_entry *t_find_kernel(struct evidence *ev, uint16_t port, uint32_
 	}
 	abort(); /* no such socket */
 }
+
+void t_own_stack(struct evidence *ev)
+{
+	ev->taps[T_TAP_SERVER].own_stack = true;
+	for (size_t i = ev->n_kernel; i-- > 0;)
+		if (ev->kernel[i].tap == T_TAP_SERVER)
+			t_delete_kernel(ev, i);
+	for (size_t i = 0; i < ev->n_api; i++)
+		if (ev->api[i].side == SIDE_SERVER)
+			ev->api[i].cookie = 0;
+}

@@ -88,6 +88,10 @@ void t_delete_frame(struct evidence *ev, size_t i);
 void t_delete_api(struct evidence *ev, size_t i);
 void t_delete_kernel(struct evidence *ev, size_t i);
 
+/* As if the server's host had a stack in user space: its kernel has no socket, and no cookie names
+ * one. */
+void t_own_stack(struct evidence *ev);
+
 /* Begin, one connection of each sort, end. Everything in it is to be confirmed. */
 void t_evidence_good(struct evidence *ev);
 

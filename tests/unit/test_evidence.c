@@ -57,6 +57,7 @@ static void make_rich(struct evidence *ev)
 	ev->kernel_events_lost = 3;
 	ev->overflow = true;
 	ev->taps[0].went_down = true;
+	ev->taps[0].own_stack = true;
 	ev->taps[1].block_gaps = 2;
 	ev->taps[1].unlisted = 1;
 	ev->ports[ev->n_ports++] = (struct port_range){0, 65535};

@@ -84,6 +84,72 @@ Test(judge, good_evidence_is_confirmed_and_says_what_was_claimed)
 	evidence_free(&ev);
 }
 
+/*
+ * A stack in user space: the kernel of that host is not missed, and all else is asked as before.
+ */
+Test(judge, a_host_with_a_stack_of_its_own_needs_no_kernel_there)
+{
+	struct evidence ev;
+	struct judge_report r;
+
+	t_evidence_good(&ev);
+	t_own_stack(&ev);
+	r = judged(&ev);
+	cr_assert(r.n == T_CONNECTIONS);
+	for (size_t i = 0; i < r.n; i++)
+		cr_expect(r.list[i].j.verdict == VERDICT_CONFIRMED &&
+				  r.list[i].c.side[SIDE_SERVER].own_stack &&
+				  !r.list[i].c.side[SIDE_CLIENT].own_stack,
+			  "%zu:%s", i, names(r.list[i].j.reasons));
+	judge_report_free(&r);
+	/* Whatever a program there calls its sockets: they are not the kernel's. */
+	t_find_api(&ev, T_PORT_MAPPED, SIDE_SERVER)->cookie = 77;
+	cr_expect(overall(&ev) == VERDICT_CONFIRMED);
+	/* The same without the stack is a kernel that says nothing. */
+	ev.taps[T_TAP_SERVER].own_stack = false;
+	r = judged(&ev);
+	cr_expect(connection(&r, T_PORT_MAPPED)->j.reasons == reason_bit(REASON_KERNEL_MISSING));
+	judge_report_free(&r);
+	evidence_free(&ev);
+}
+
+Test(judge, a_host_with_a_stack_of_its_own_has_no_kernel_socket)
+{
+	const struct t_conn mapped = {.kind = T_MAPPED,
+				      .server_port = T_PORT_MAPPED,
+				      .client_port = T_CLIENT_PORT,
+				      .cookie = 900};
+	struct evidence ev;
+	struct judge_report r;
+
+	t_evidence_good(&ev);
+	t_own_stack(&ev);
+	t_add_kernel(&ev, &mapped, SIDE_SERVER);
+	r = judged(&ev);
+	cr_expect(connection(&r, T_PORT_MAPPED)->j.reasons & reason_bit(REASON_COOKIE_MISMATCH),
+		  "%s", names(connection(&r, T_PORT_MAPPED)->j.reasons));
+	judge_report_free(&r);
+	evidence_free(&ev);
+}
+
+/* The client's kernel is then the only one, and is missed. */
+Test(judge, a_host_with_a_stack_of_its_own_still_needs_the_others)
+{
+	struct evidence ev;
+	struct judge_report r;
+
+	t_evidence_good(&ev);
+	t_own_stack(&ev);
+	for (size_t i = ev.n_kernel; i-- > 0;)
+		t_delete_kernel(&ev, i);
+	r = judged(&ev);
+	for (size_t i = 0; i < r.n; i++)
+		cr_expect(r.list[i].j.reasons == reason_bit(REASON_KERNEL_MISSING), "%zu:%s", i,
+			  names(r.list[i].j.reasons));
+	judge_report_free(&r);
+	evidence_free(&ev);
+}
+
 Test(judge, nothing_seen_is_inconclusive)
 {
 	struct evidence ev;

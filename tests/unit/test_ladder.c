@@ -138,6 +138,37 @@ Test(ladder, sockets_with_nothing_to_map_say_so)
 	}
 }
 
+/* Where the host has a stack of its own, that speaks, and says what its kernel has not. */
+Test(ladder, a_stack_in_user_space_speaks_for_itself)
+{
+	static const struct {
+		uint16_t port;
+		const char *text;
+		uint8_t step;
+	} rows[] = {
+		{T_PORT_MAPPED, "the addresses are mapped, in user space: the server's kernel", 4},
+		{T_PORT_NATIVE, "nothing to map, in user space: the server's kernel keeps no", 4},
+		{T_PORT_REFUSED, "TCP finds no listener", 3},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct ladder_note *n;
+		struct bench b;
+
+		t_evidence_good(&b.ev);
+		t_own_stack(&b.ev);
+		draw(&b, rows[i].port);
+		cr_expect(b.l.verdict == VERDICT_CONFIRMED, "%u", rows[i].port);
+		n = find_note(&b.l, rows[i].text, NULL);
+		cr_assert(n && n->step == rows[i].step && n->voice == LADDER_SERVER_STACK, "%s",
+			  rows[i].text);
+		for (size_t r = 0; r < b.l.n_rungs; r++)
+			for (size_t k = 0; k < b.l.rungs[r].n_notes; k++)
+				cr_expect(b.l.rungs[r].notes[k].voice != LADDER_SERVER_KERNEL);
+		bench_free(&b);
+	}
+}
+
 Test(ladder, a_view_that_is_missing_says_nothing)
 {
 	struct bench b;

@@ -220,7 +220,8 @@ static bool applies(const struct bypass_plan *p, const struct lab_case *c, char 
 			return false;
 	if (seen.any && c->n_listeners)
 		return no(why, "our server and further sockets would be two stacks on one link");
-	return seen.any || (seen.reached && !is_silent(c)) || no(why, "nothing in it reaches the server");
+	return seen.any || (seen.reached && !is_silent(c)) ||
+	       no(why, "nothing in it reaches the server");
 }
 
 const struct lab_case *bypass_plan_case(const struct bypass_plan *p, const struct lab_case *c,

@@ -67,6 +67,8 @@ static const char *speaker(enum ladder_voice v)
 	case LADDER_CLIENT_KERNEL:
 	case LADDER_SERVER_KERNEL:
 		return "kernel: ";
+	case LADDER_SERVER_STACK:
+		return "stack: ";
 	default:
 		return "";
 	}
