@@ -258,6 +258,28 @@ Test(cases, every_kind_of_check_fails_when_it_should)
 	program_result_free(&r);
 }
 
+/* The kernel may give two sockets one port, where they go to two addresses: each keeps its own. */
+Test(cases, sockets_that_share_a_port_are_told_apart)
+{
+	static const char own[] =
+		"[shared]\ntitle = t\nserver = tcp [::]:P\nserver = udp [::]:P\nstep =\n"
+		"    c socket tcp6\n    c bind m(C4):P+1\n    c connect m(S4):P\n    c talk\n"
+		"    d socket tcp6\n    d bind C6:P+1\n    d connect S6:P\n    d talk\n"
+		"expect = wire tcp of c: ethertype 0x0800\n"
+		"expect = wire tcp of d: ethertype 0x86dd\n"
+		"expect = served c: from m(C4)\nexpect = served d: from C6\n"
+		"expect = kernel client c: local m(C4)\nexpect = kernel client d: local C6\n"
+		"expect = verdict c: confirmed\nexpect = verdict d: confirmed\n";
+	const char *const args[] = {"lab", "--cases", "own.ini", NULL};
+	const struct program_how how = {.dir = dir};
+	struct program_result r;
+
+	write_cases(own);
+	program_run(&r, &how, args);
+	cr_assert(r.exit_code == 0 && r.err_len == 0, "exit %d: %s%s", r.exit_code, r.out, r.err);
+	program_result_free(&r);
+}
+
 /* A step that had to work and did not ends the case: what follows would only be noise. */
 Test(cases, a_step_that_does_not_work_ends_the_case)
 {

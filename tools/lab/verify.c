@@ -136,6 +136,31 @@ static struct case_value address_of(const struct frame_info *f, const struct add
 	return value_of_endpoint(&ep, f->version == 4 ? AF_INET : AF_INET6, false);
 }
 
+/* Has another client's socket of the case the same port? To another address that is allowed. */
+static bool shares_port(const struct play *p, int sock)
+{
+	const struct play_socket *s = &p->socks[sock];
+
+	for (int i = 0; i < CASE_SOCKETS_MAX; i++)
+		if (i != sock && p->socks[i].port == s->port && p->socks[i].side == s->side)
+			return true;
+	return false;
+}
+
+/*
+ * What is between addresses @a and @b on the port of a client's socket: is it that socket's? Only
+ * where its port does not tell do its addresses count: a socket may be at fault in them.
+ */
+static bool is_between(const struct play *p, int sock, const struct addr *a, const struct addr *b)
+{
+	const struct play_socket *s = &p->socks[sock];
+	const struct addr *local = &s->rec.local.addr, *peer = &s->rec.peer.addr;
+
+	if (s->side != LAB_CLIENT || !s->rec.peer.port || !shares_port(p, sock))
+		return true;
+	return (addr_eq(a, local) && addr_eq(b, peer)) || (addr_eq(a, peer) && addr_eq(b, local));
+}
+
 static bool is_chosen(const struct play *p, const struct evidence *ev, const struct expect *e,
 		      const struct evidence_frame *f)
 {
@@ -149,7 +174,8 @@ static bool is_chosen(const struct play *p, const struct evidence *ev, const str
 		return false;
 	if (e->from >= 0 && side != (e->from == LAB_CLIENT ? SIDE_CLIENT : SIDE_SERVER))
 		return false;
-	if (e->sock >= 0 && !(i->has_ports && (i->sport == port || i->dport == port)))
+	if (e->sock >= 0 && !(i->has_ports && (i->sport == port || i->dport == port) &&
+			      is_between(p, e->sock, &i->src, &i->dst)))
 		return false;
 	if (e->has_to && !(i->has_ports && i->dport == to))
 		return false;
@@ -286,7 +312,8 @@ static void check_served(const struct play *p, const struct expect *e, struct ca
 
 	for (size_t i = 0; i < ev->n_api && !a; i++)
 		if (ev->api[i].side == SIDE_SERVER && in_range(own, ev->api[i].local.port) &&
-		    ev->api[i].peer.port == play_port(p, e->sock))
+		    ev->api[i].peer.port == play_port(p, e->sock) &&
+		    is_between(p, e->sock, &ev->api[i].peer.addr, &ev->api[i].local.addr))
 			a = &ev->api[i];
 	if (!a || e->n_wants == 0)
 		case_result_check(res, CHECK_API, !a && e->n_wants == 0, e->text,
@@ -318,7 +345,8 @@ static const struct sockdiag_entry *kernel_entry(const struct play *p, const str
 
 		if (ev->taps[ev->kernel[i].tap].side == side &&
 		    (client ? k->src.port : k->dst.port) == port &&
-		    in_range(own, client ? k->dst.port : k->src.port))
+		    in_range(own, client ? k->dst.port : k->src.port) &&
+		    is_between(p, e->sock, &k->src.addr, &k->dst.addr))
 			return k;
 	}
 	return NULL;
@@ -353,7 +381,9 @@ static void check_verdict(const struct play *p, const struct expect *e, struct c
 
 	for (size_t i = 0; i < res->report->n && !j; i++)
 		if (res->report->list[i].case_index == res->case_index &&
-		    res->report->list[i].c.key.client_port == play_port(p, e->sock))
+		    res->report->list[i].c.key.client_port == play_port(p, e->sock) &&
+		    is_between(p, e->sock, &res->report->list[i].c.key.client,
+			       &res->report->list[i].c.key.server))
 			j = &res->report->list[i];
 	if (!j)
 		case_result_check(res, CHECK_VERDICT, false, e->text, "a connection", "none");
