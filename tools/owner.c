@@ -23,6 +23,7 @@ enum { FDS_MAX = 65536, HELPER_NICE = 10 };
 struct question {
 	uint64_t tag;
 	uint32_t inode;
+	bool listener;
 };
 
 struct answer {
@@ -112,28 +113,34 @@ static pid_t search_known(const struct memory *m, uint32_t inode)
 	return 0;
 }
 
-/* From the youngest: a server that forks for each connection has just done so. */
-static pid_t search_all(struct memory *m, uint32_t inode)
+/*
+ * From the youngest: a server that forks for each connection has just done so. What it forks may
+ * hold its listener for a moment too: that one is searched for from the oldest.
+ */
+static pid_t search_all(struct memory *m, uint32_t inode, bool listener)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	struct dirent **list;
-	pid_t found = 0;
+	pid_t found = 0, init = 0;
 	int n;
 
-	if (m->searched_ns && now - m->searched_ns < (uint64_t)OWNER_SEARCH_MS * NS_PER_MS)
+	if (!listener && m->searched_ns &&
+	    now - m->searched_ns < (uint64_t)OWNER_SEARCH_MS * NS_PER_MS)
 		return 0;
 	n = scandir("/proc", &list, NULL, versionsort);
 	for (int i = n - 1; i >= 0; i--) {
-		pid_t pid = found ? 0 : number_of(list[i]->d_name);
+		pid_t pid = found ? 0 : number_of(list[listener ? n - 1 - i : i]->d_name);
 
+		/* Process 1 holds the listeners that it passed to others. */
 		if (pid && holds(pid, inode))
-			found = pid;
-		free(list[i]);
+			*(listener && pid == 1 ? &init : &found) = pid;
 	}
+	for (int i = 0; i < n; i++)
+		free(list[i]);
 	if (n >= 0)
 		free(list);
 	m->searched_ns = clock_ns(CLOCK_MONOTONIC);
-	return found;
+	return found ? found : init;
 }
 
 static void answer_question(struct memory *m, const struct question *q, struct answer *a)
@@ -141,7 +148,7 @@ static void answer_question(struct memory *m, const struct question *q, struct a
 	pid_t pid = search_known(m, q->inode);
 
 	if (!pid)
-		pid = search_all(m, q->inode);
+		pid = search_all(m, q->inode, q->listener);
 	*a = (struct answer){.tag = q->tag, .name = {.pid = pid}};
 	if (!pid)
 		return;
@@ -223,13 +230,14 @@ int owner_fd(const struct owner *o)
 	return o->fd;
 }
 
-int owner_ask(struct owner *o, uint64_t tag, uint32_t inode)
+int owner_ask(struct owner *o, uint64_t tag, uint32_t inode, bool listener)
 {
 	struct question q;
 
 	memset(&q, 0, sizeof(q));
 	q.tag = tag;
 	q.inode = inode;
+	q.listener = listener;
 	return send(o->fd, &q, sizeof(q), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(q) ? 0 : -EAGAIN;
 }
 

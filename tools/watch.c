@@ -89,7 +89,10 @@ static void attach_early(struct watch *w)
 
 static void ask_owner(struct watch *w, uint32_t serial, size_t slot, uint32_t inode)
 {
-	if (w->owner && owner_ask(w->owner, (uint64_t)serial << 32 | (uint32_t)slot, inode) == 0)
+	bool listener = serial == (uint32_t)LISTENER_TAG;
+	uint64_t tag = (uint64_t)serial << 32 | (uint32_t)slot;
+
+	if (w->owner && owner_ask(w->owner, tag, inode, listener) == 0)
 		w->n_asked++;
 }
 
@@ -350,6 +353,8 @@ int watch_stop(struct watch *w)
 	/* Sockets that are still open are asked for while they exist. */
 	witness_step(w->witness);
 	run_lookups(w);
+	w->relist_ns = 0;
+	list_listeners(w); /* one that began after the start may not have been asked for */
 	witness_dump_sockets(w->witness);
 	rc = witness_stop(w->witness);
 	attach_early(w);

@@ -27,13 +27,13 @@ static uint32_t inode_of(int fd)
 	return (uint32_t)st.st_ino;
 }
 
-static struct owner_name answer_to(struct owner *o, uint64_t tag, uint32_t inode)
+static struct owner_name answer_to(struct owner *o, uint64_t tag, uint32_t inode, bool listener)
 {
 	struct pollfd p = {.fd = owner_fd(o), .events = POLLIN};
 	struct owner_name name;
 	uint64_t got;
 
-	cr_assert_eq(owner_ask(o, tag, inode), 0);
+	cr_assert_eq(owner_ask(o, tag, inode, listener), 0);
 	cr_assert(poll(&p, 1, WAIT_MS) == 1, "no answer");
 	cr_assert_eq(owner_answer(o, &got, &name), 1);
 	cr_assert_eq(got, tag);
@@ -82,12 +82,12 @@ Test(owner, names_the_process_that_holds_a_socket)
 	cr_assert_eq(owner_open(&o), 0);
 	pid = start_holder(&inode);
 	for (uint64_t i = 0; i < 3; i++) {
-		name = answer_to(o, 7 + i, inode);
+		name = answer_to(o, 7 + i, inode, false);
 		cr_expect_eq(name.pid, pid);
 		cr_expect_str_eq(name.name, "hol?[1mder", "no escape for the terminal");
 	}
 	end_holder(pid);
-	name = answer_to(o, 99, inode);
+	name = answer_to(o, 99, inode, false);
 	cr_expect_eq(name.pid, 0, "it is gone");
 	owner_close(o);
 }
@@ -109,9 +109,57 @@ Test(owner, knows_one_process_from_another)
 		uint64_t end = clock_ns(CLOCK_MONOTONIC) + (uint64_t)WAIT_MS * NS_PER_MS;
 
 		while (name.pid == 0 && clock_ns(CLOCK_MONOTONIC) < end)
-			name = answer_to(o, (uint64_t)i, inode[i]);
+			name = answer_to(o, (uint64_t)i, inode[i], false);
 		cr_expect_eq(name.pid, pid[i], "%d", i);
 	}
+	for (int i = 0; i < 2; i++)
+		end_holder(pid[i]);
+	owner_close(o);
+}
+
+/* @listener: what the socket that parent and child both hold is taken for. Returns who is named. */
+static pid_t named_of_two(bool listener, pid_t *child)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+	struct owner *o;
+	pid_t named;
+
+	cr_assert_eq(owner_open(&o), 0);
+	*child = fork();
+	if (*child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	cr_assert(*child > getpid(), "process numbers went round: run it again");
+	named = answer_to(o, 1, inode_of(fd), listener).pid;
+	end_holder(*child);
+	owner_close(o);
+	close(fd);
+	return named;
+}
+
+/* A parent's listener is also its child's, whom it forked for a connection. */
+Test(owner, a_listener_belongs_to_the_oldest_and_a_connection_to_the_youngest)
+{
+	pid_t child;
+
+	cr_expect_eq(named_of_two(true, &child), getpid());
+	cr_expect_eq(named_of_two(false, &child), child);
+}
+
+/* The limit on searches is for connections: of two listeners at once both are found. */
+Test(owner, listeners_are_searched_for_without_a_pause)
+{
+	struct owner *o;
+	uint32_t inode[2];
+	pid_t pid[2];
+
+	cr_assert_eq(owner_open(&o), 0);
+	for (int i = 0; i < 2; i++)
+		pid[i] = start_holder(&inode[i]);
+	for (int i = 0; i < 2; i++)
+		cr_expect_eq(answer_to(o, (uint64_t)i, inode[i], true).pid, pid[i], "%d", i);
 	for (int i = 0; i < 2; i++)
 		end_holder(pid[i]);
 	owner_close(o);
@@ -126,7 +174,7 @@ Test(owner, a_helper_that_is_gone_is_noticed)
 	cr_assert_eq(owner_open(&o), 0);
 	cr_expect_eq(owner_answer(o, &tag, &name), 0, "nothing was asked");
 	cr_assert(shutdown(owner_fd(o), SHUT_RDWR) == 0);
-	cr_expect_eq(owner_ask(o, 1, 1), -EAGAIN);
+	cr_expect_eq(owner_ask(o, 1, 1, false), -EAGAIN);
 	cr_expect_eq(owner_answer(o, &tag, &name), -EPIPE);
 	owner_close(o);
 }
