@@ -28,7 +28,8 @@ static void start_server(struct bench *b)
 		{.proto = IPPROTO_UDP, .family = AF_INET6, .bind = any},
 	};
 	struct server_error err;
-	int rc = lab_server_start(&b->lab.host[LAB_SERVER], "auto", listeners, 2, &b->server, &err);
+	int rc = lab_server_start(&b->lab.host[LAB_SERVER], NULL, "auto", listeners, 2, &b->server,
+				  &err);
 
 	cr_assert(rc == 0, "server: %s: %s", err.what, strerror(-rc));
 }

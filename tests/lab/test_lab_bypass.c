@@ -207,12 +207,35 @@ Test(lab_bypass, what_differs_on_purpose_says_why)
 	program_result_free(&r);
 }
 
-/* --- sabotage --- */
-
 static void write_cases(const char *text)
 {
 	program_write_file(dir, "own.ini", text, strlen(text));
 }
+
+/* Addresses that a case gives the server's host are the stack's, in whichever way it serves. */
+Test(lab_bypass, further_addresses_are_the_stack_s)
+{
+	static const char own[] =
+		"[engine]\ntitle = t\naddress = server 198.51.100.77/24\nserver = tcp [::]:P\n"
+		"address = server 2001:db8:1::77/64\nstep =\n"
+		"    c socket tcp6\n    c connect m(198.51.100.77):P\n    c talk\n"
+		"    d socket tcp6\n    d connect [2001:db8:1::77]:P\n    d talk\n"
+		"expect = served c: local m(198.51.100.77)\n"
+		"expect = kernel server c: family AF_INET6\n"
+		"[sockets]\ntitle = t\naddress = server 198.51.100.77/24\nstep =\n"
+		"    s socket tcp6 server\n    s bind m(198.51.100.77):P\n    s listen\n"
+		"    c socket tcp4\n    c connect 198.51.100.77:P\n    s accept a -> m(C4)\n";
+	const char *const args[] = {"lab", "--engine", "bypass", "--cases", "own.ini", NULL};
+	const struct program_how how = {.dir = dir};
+	struct program_result r;
+
+	write_cases(own);
+	program_run(&r, &how, args);
+	cr_assert(r.exit_code == 0 && r.err_len == 0, "exit %d: %s%s", r.exit_code, r.out, r.err);
+	program_result_free(&r);
+}
+
+/* --- sabotage --- */
 
 #define LISTENING                                                                                  \
 	"    l socket tcp6 server\n    l set IPV6_V6ONLY 0\n    l bind [::]:P\n    l listen\n"     \

@@ -120,7 +120,8 @@ static int await_answer(struct lab_server *s)
 }
 
 /* The host's end of the cable, with its addresses; a tap there is to see what is sent. */
-static void fill_link(struct lab_server *s, const struct lab_host *host)
+static void fill_link(struct lab_server *s, const struct lab_host *host,
+		      const struct more_addrs *more)
 {
 	struct engine_link *l = &s->link;
 
@@ -133,9 +134,12 @@ static void fill_link(struct lab_server *s, const struct lab_host *host)
 		l->addrs[l->n_addrs++] = (struct engine_link_addr){host->v4[i], 24};
 		l->addrs[l->n_addrs++] = (struct engine_link_addr){host->v6[i], 64};
 	}
+	for (size_t i = 0; more && i < more->n; i++)
+		l->addrs[l->n_addrs++] =
+			(struct engine_link_addr){more->list[i].addr, more->list[i].prefix_len};
 }
 
-int lab_server_start(const struct lab_host *host, const char *engine,
+int lab_server_start(const struct lab_host *host, const struct more_addrs *more, const char *engine,
 		     const struct listen_spec *listeners, size_t n, struct lab_server **out,
 		     struct server_error *err)
 {
@@ -147,7 +151,7 @@ int lab_server_start(const struct lab_host *host, const char *engine,
 		return -ENOMEM;
 	s->netns_fd = host->netns_fd;
 	if (host->bare)
-		fill_link(s, host);
+		fill_link(s, host, more);
 	s->cfg = (struct server_config){
 		.engine = engine,
 		.workload = "echo",

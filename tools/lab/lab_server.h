@@ -13,12 +13,22 @@ enum { LAB_SERVER_RECORDS_MAX = 2048 };
 
 struct lab_server;
 
+/* Addresses that a case gives a stack of ours beside the lab's. */
+enum { MORE_ADDRS_MAX = 8 };
+struct more_addrs {
+	struct {
+		struct addr addr;
+		uint8_t prefix_len; /* of its family */
+	} list[MORE_ADDRS_MAX];
+	size_t n;
+};
+
 /*
  * Starts an echo server on @host and waits until it listens. The bypass engine gets the host's
- * addresses, which its kernel must not have. Returns 0, or -errno with @err
+ * addresses, which its kernel must not have, and @more (NULL: none). Returns 0, or -errno with @err
  * filled and nothing left running.
  */
-int lab_server_start(const struct lab_host *host, const char *engine,
+int lab_server_start(const struct lab_host *host, const struct more_addrs *more, const char *engine,
 		     const struct listen_spec *listeners, size_t n, struct lab_server **out,
 		     struct server_error *err);
 

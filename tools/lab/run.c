@@ -66,6 +66,15 @@ static void choose_variants(struct lab_run *run, const struct bypass_plan *plan)
 	}
 }
 
+static size_t count_played(const struct lab_run *run)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < run->n_results; i++)
+		n += case_was_played(&run->results[i]);
+	return n;
+}
+
 static int run_batch(const struct lab_run_config *cfg, struct batch *b, size_t *done,
 		     struct lab_run *run, struct lab_run_error *err)
 {
@@ -79,7 +88,7 @@ static int run_batch(const struct lab_run_config *cfg, struct batch *b, size_t *
 		.progress = cfg->progress,
 		.progress_arg = cfg->progress_arg,
 		.done = *done,
-		.all = cfg->n_cases,
+		.all = count_played(run),
 	};
 	struct lab_scene *scene;
 	int rc;

@@ -73,8 +73,8 @@ static int start_server(struct scene *s, struct lab_run_error *err)
 
 	if (n == 0)
 		return 0;
-	rc = lab_server_start(&s->stage.lab.host[LAB_SERVER], s->cfg->engine, list, n, &s->server,
-			      &why);
+	rc = lab_server_start(&s->stage.lab.host[LAB_SERVER], &s->stage.more, s->cfg->engine, list,
+			      n, &s->server, &why);
 	if (rc == 0)
 		return 0;
 	fail(err, rc, why.remedy, "cannot start the server");

@@ -276,13 +276,11 @@ static void add_address(struct config *cfg, const struct addr *a, int prefix_len
 	cfg->c.addrs[n].prefix_len = prefix_len;
 }
 
-static int make_host(struct stack_host *s, const struct lab_host *lh,
-		     const struct stack_host_addr *more, size_t n_more)
+static int make_host(struct stack_host *s, const struct lab_host *lh, const struct more_addrs *more)
 {
 	struct config cfg = {.c = {.output = send_frame, .clock = now_ns, .arg = s}};
 
-	_Static_assert(2 * LAB_ADDRS_MAX + STACK_HOST_MORE_MAX <= RAWSTACK_ADDRS_MAX, "they fit");
-	assert(n_more <= STACK_HOST_MORE_MAX);
+	_Static_assert(2 * LAB_ADDRS_MAX + MORE_ADDRS_MAX <= RAWSTACK_ADDRS_MAX, "they fit");
 	memcpy(cfg.c.mac, s->link->mac, sizeof(cfg.c.mac));
 	cfg.c.ifindex = lh->ifindex;
 	/* Linux prefers the IPv6 address that was added last, the stack the first it has. */
@@ -290,8 +288,8 @@ static int make_host(struct stack_host *s, const struct lab_host *lh,
 		add_address(&cfg, &lh->v4[i], 24);
 		add_address(&cfg, &lh->v6[lh->n_addrs - 1 - i], 64);
 	}
-	for (size_t i = 0; i < n_more; i++)
-		add_address(&cfg, &more[i].addr, more[i].prefix_len);
+	for (size_t i = 0; i < more->n; i++)
+		add_address(&cfg, &more->list[i].addr, more->list[i].prefix_len);
 	if (getrandom(cfg.c.secret, sizeof(cfg.c.secret), 0) != sizeof(cfg.c.secret))
 		return -EIO;
 	s->host = rawstack_host_new(&cfg.c);
@@ -320,7 +318,7 @@ static void release(struct stack_host *s)
 	free(s);
 }
 
-int stack_host_open(const struct lab_host *lh, const struct stack_host_addr *more, size_t n_more,
+int stack_host_open(const struct lab_host *lh, const struct more_addrs *more,
 		    struct stack_host **out, char *why, size_t why_len)
 {
 	const struct link_config lc = {
@@ -336,7 +334,7 @@ int stack_host_open(const struct lab_host *lh, const struct stack_host_addr *mor
 	if (rc < 0)
 		goto err_link;
 	what = "make its stack";
-	rc = make_host(s, lh, more, n_more);
+	rc = make_host(s, lh, more);
 	if (rc < 0)
 		goto err_host;
 	what = "start its thread";

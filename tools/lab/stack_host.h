@@ -4,15 +4,8 @@
 #define TOOLS_LAB_STACK_HOST_H
 
 #include "../../rawstack/netlink/lab.h"
+#include "lab_server.h"
 #include "socket_host.h"
-
-/* At most this many addresses beside the lab's own. */
-enum { STACK_HOST_MORE_MAX = 8 };
-
-struct stack_host_addr {
-	struct addr addr;
-	uint8_t prefix_len; /* of its family */
-};
 
 /*
  * Puts a stack with the addresses of @lh, which must be a bare host, and with @more on that host's
@@ -20,7 +13,7 @@ struct stack_host_addr {
  * the queueing discipline, so a tap on the same end sees them. Returns 0, or -errno with one line
  * in @why.
  */
-int stack_host_open(const struct lab_host *lh, const struct stack_host_addr *more, size_t n_more,
+int stack_host_open(const struct lab_host *lh, const struct more_addrs *more,
 		    struct stack_host **out, char *why, size_t why_len);
 
 /* Forgets all connections, unheard. NULL is allowed. */

@@ -226,24 +226,24 @@ int stage_files(const struct stage *s, const struct lab_case *c, struct resolver
 	return STAGE_SKIP;
 }
 
-static int open_stack(struct stage *s, const struct lab_case *c, const struct where *w)
+static int collect_addresses(struct stage *s, const struct lab_case *c, const struct where *w)
 {
-	struct stack_host_addr more[STACK_HOST_MORE_MAX];
-	size_t n = 0;
+	struct more_addrs *more = &s->more;
 
 	for (size_t i = 0; c && i < c->n_settings; i++) {
 		const struct case_setting *set = &c->settings[i];
 
 		if (set->kind != SETTING_ADDRESS || set->side != LAB_SERVER)
 			continue;
-		if (n == STACK_HOST_MORE_MAX) {
+		if (more->n == MORE_ADDRS_MAX) {
 			snprintf(w->why, w->len, "the stack takes at most %d more addresses",
-				 STACK_HOST_MORE_MAX);
+				 MORE_ADDRS_MAX);
 			return -ENOSPC;
 		}
-		more[n++] = (struct stack_host_addr){set->addr.addr, set->prefix};
+		more->list[more->n].addr = set->addr.addr;
+		more->list[more->n++].prefix_len = set->prefix;
 	}
-	return stack_host_open(&s->lab.host[LAB_SERVER], more, n, &s->stack, w->why, w->len);
+	return 0;
 }
 
 int stage_open(const struct lab_case *c, enum serving serving, struct stage *s, char *why,
@@ -266,8 +266,10 @@ int stage_open(const struct lab_case *c, enum serving serving, struct stage *s, 
 		rc = load_rules(s, c, &w);
 	if (c && rc == 0)
 		rc = start_dns(s, c, &w);
+	if (rc == 0 && serving != SERVING_KERNEL)
+		rc = collect_addresses(s, c, &w);
 	if (rc == 0 && serving == SERVING_SOCKETS) {
-		rc = open_stack(s, c, &w);
+		rc = stack_host_open(&s->lab.host[LAB_SERVER], &s->more, &s->stack, why, why_len);
 		s->hosts[LAB_SERVER] = stack_host_sockets(s->stack);
 	}
 	if (rc != STAGE_READY)

@@ -6,12 +6,14 @@
 #include <sys/types.h>
 
 #include "bypass_plan.h"
+#include "lab_server.h"
 #include "resolver.h"
 #include "socket_host.h"
 
 struct stage {
 	struct lab lab;
 	pid_t dns;		  /* 0: none */
+	struct more_addrs more;	  /* of a stack of ours, which the case has given it */
 	struct stack_host *stack; /* of the server's host; NULL: the kernel, or the engine */
 	struct socket_host hosts[LAB_SIDES];
 };
