@@ -236,21 +236,3 @@ int endpoint_to_sockaddr(const struct endpoint *ep, int family, struct sockaddr_
 	memcpy(ss, &sin6, sizeof(sin6));
 	return sizeof(sin6);
 }
-
-/* Every output bit depends on every input bit; one-to-one (the MurmurHash3 64-bit finaliser). */
-static uint64_t mix64(uint64_t x)
-{
-	x ^= x >> 33;
-	x *= 0xff51afd7ed558ccdULL;
-	x ^= x >> 33;
-	x *= 0xc4ceb9fe1a85ec53ULL;
-	return x ^ (x >> 33);
-}
-
-uint64_t addr_hash(const struct addr *a, uint64_t seed)
-{
-	uint64_t half[2];
-
-	memcpy(half, a->b, sizeof(half));
-	return mix64(mix64(seed ^ half[0]) ^ half[1]);
-}

@@ -137,10 +137,4 @@ int endpoint_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct endp
  */
 int endpoint_to_sockaddr(const struct endpoint *ep, int family, struct sockaddr_storage *ss);
 
-/*
- * 64-bit hash of an address, every bit of which may be used. Depends on the machine's byte order;
- * not for tables an adversary fills.
- */
-uint64_t addr_hash(const struct addr *a, uint64_t seed);
-
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* siphash.c - SipHash-2-4 */
+/* siphash.c - SipHash-2-4, and SipHash-1-3 for tables */
 #include "siphash.h"
 
 struct state {
@@ -90,4 +90,24 @@ uint64_t siphash_words(const struct siphash_key *key, const uint64_t *words, siz
 		absorb(&s, words[i]);
 	absorb(&s, (uint64_t)(n * 8) << 56);
 	return finish(&s);
+}
+
+uint64_t siphash_words_table(const struct siphash_key *key, const uint64_t *words, size_t n)
+{
+	struct state s = begin(key);
+	uint64_t last = (uint64_t)(n * 8) << 56;
+
+	for (size_t i = 0; i < n; i++) {
+		s.v3 ^= words[i];
+		round_once(&s);
+		s.v0 ^= words[i];
+	}
+	s.v3 ^= last;
+	round_once(&s);
+	s.v0 ^= last;
+	s.v2 ^= 0xff;
+	round_once(&s);
+	round_once(&s);
+	round_once(&s);
+	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }

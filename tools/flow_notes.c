@@ -114,6 +114,12 @@ bool flow_notes_frame(struct flow_notes *n, const struct judge_report *rep,
 	return first;
 }
 
+void flow_notes_fetch(const struct flow_notes *n, size_t slot)
+{
+	if (slot < n->slots)
+		__builtin_prefetch(&n->notes[slot]);
+}
+
 uint32_t flow_notes_serial(const struct flow_notes *n, size_t slot)
 {
 	return n->notes[slot].serial;

@@ -54,11 +54,16 @@ int flow_notes_create(const struct flow_notes_config *cfg, size_t slots, uint32_
 		      const char *name, struct flow_totals *totals, struct flow_notes **out);
 void flow_notes_destroy(struct flow_notes *n);
 
-/* A frame, and its flow in slot @slot; NULL and SIZE_MAX: none. Returns whether it is the flow's
- * first. */
+/*
+ * A frame, and its flow in slot @slot; NULL and SIZE_MAX: none. The bytes of @raw are only looked
+ * at for a trace or an expression. Returns whether it is the flow's first.
+ */
 bool flow_notes_frame(struct flow_notes *n, const struct judge_report *rep,
 		      const struct evidence_frame *f, const struct ring_frame *raw,
 		      const struct flow *fl, size_t slot);
+
+/* A frame is likely to come for slot @slot (SIZE_MAX: nobody knows). */
+void flow_notes_fetch(const struct flow_notes *n, size_t slot);
 
 /* A number that no other flow in this slot has. */
 uint32_t flow_notes_serial(const struct flow_notes *n, size_t slot);

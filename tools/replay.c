@@ -10,6 +10,9 @@
 /* Frames between two looks at what has ended, and between two words of progress. */
 enum { JUDGE_EVERY = 1024, PROGRESS_EVERY = 1 << 19 };
 
+/* Frames worked on together, so that one's flow comes from memory while others are read. */
+enum { BATCH = 16 };
+
 /* What a first reading found out about an interface. */
 struct proof {
 	uint64_t frames;
@@ -24,6 +27,14 @@ struct strand {
 	char name[PCAP_NAME_MAX + 16];
 };
 
+/* A frame that was read but not entered. */
+struct pending {
+	struct strand *strand;
+	struct evidence_frame f;
+	struct ring_frame raw; /* its bytes are gone where several wait */
+	uint64_t hash;
+};
+
 struct replay {
 	const struct replay_config *cfg;
 	struct replay_result *out;
@@ -31,6 +42,8 @@ struct replay {
 	struct pcap_interface counted[PCAP_INTERFACES_MAX]; /* as they were at the file's end */
 	struct strand *strands[PCAP_INTERFACES_MAX];
 	uint64_t now_ns, frames;
+	struct pending batch[BATCH];
+	uint32_t waiting, batch_size; /* 1 where somebody wants to see the bytes */
 };
 
 static void on_judged(const struct judge_report *rep, const struct judged *j, void *arg)
@@ -107,29 +120,54 @@ static int strand_open(struct replay *r, struct pcap_reader *reader, uint32_t i)
 	return 0;
 }
 
-static void take_frame(struct replay *r, struct strand *s, const struct ring_frame *rf)
+static void enter_frame(struct replay *r, struct pending *p)
 {
+	struct strand *s = p->strand;
 	const struct judge_report *rep = tracker_report(s->tracker);
-	struct evidence_frame f = {
-		.ts_ns = rf->ts_ns,
-		.wirelen = rf->meta.wirelen,
-		.outgoing = (rf->meta.flags & FRAME_META_OUTGOING) != 0,
-	};
-	const struct flow *fl;
+	const struct flow *fl = tracker_frame_hashed(s->tracker, &p->f, p->hash);
 
-	f.canary = rf->meta.link == LINK_ETHERNET && tap_is_canary(rf, &f.nonce);
-	if (!f.canary)
-		frame_dissect(rf->bytes, &rf->meta, &f.info);
-	fl = tracker_frame(s->tracker, &f);
-	flow_notes_frame(s->notes, rep, &f, rf, fl,
+	flow_notes_frame(s->notes, rep, &p->f, &p->raw, fl,
 			 fl ? flow_table_index(rep->flows, fl) : SIZE_MAX);
 	r->out->totals.frames++;
-	if (rf->ts_ns > r->now_ns)
-		r->now_ns = rf->ts_ns;
+	if (p->f.ts_ns > r->now_ns)
+		r->now_ns = p->f.ts_ns;
 	if (++r->frames % JUDGE_EVERY == 0)
 		tracker_judge_due(s->tracker, r->now_ns);
 	if (r->cfg->progress && r->frames % PROGRESS_EVERY == 0)
 		r->cfg->progress(r->frames);
+}
+
+static void enter_all(struct replay *r)
+{
+	for (uint32_t i = 0; i < r->waiting; i++) {
+		struct strand *s = r->batch[i].strand;
+
+		flow_notes_fetch(s->notes, tracker_fetch(s->tracker, r->batch[i].hash));
+	}
+	for (uint32_t i = 0; i < r->waiting; i++)
+		enter_frame(r, &r->batch[i]);
+	r->waiting = 0;
+}
+
+static void take_frame(struct replay *r, struct strand *s, const struct ring_frame *rf)
+{
+	struct pending *p = &r->batch[r->waiting++];
+
+	p->strand = s;
+	p->raw = *rf;
+	p->f = (struct evidence_frame){
+		.ts_ns = rf->ts_ns,
+		.wirelen = rf->meta.wirelen,
+		.outgoing = (rf->meta.flags & FRAME_META_OUTGOING) != 0,
+	};
+	p->f.canary = rf->meta.link == LINK_ETHERNET && tap_is_canary(rf, &p->f.nonce);
+	if (!p->f.canary)
+		frame_dissect(rf->bytes, &rf->meta, &p->f.info);
+	p->hash = tracker_expect(s->tracker, &p->f);
+	if (r->batch_size > 1)
+		p->raw.bytes = NULL;
+	if (r->waiting == r->batch_size)
+		enter_all(r);
 }
 
 /* A copy has the same interfaces as the file, also those that no frame came from. */
@@ -158,6 +196,7 @@ static int read_frames(struct replay *r, struct pcap_reader *reader)
 		}
 		take_frame(r, r->strands[rf.ifindex], &rf);
 	}
+	enter_all(r);
 	if (rc < 0)
 		snprintf(r->out->why, sizeof(r->out->why), "%s",
 			 rc == -ENOMEM ? "out of memory" : pcap_reader_why(reader));
@@ -224,6 +263,7 @@ int replay_file(FILE *in, const struct replay_config *cfg, struct replay_result 
 		return -ENOMEM;
 	r->cfg = cfg;
 	r->out = out;
+	r->batch_size = cfg->notes.trace || cfg->notes.expr ? 1 : BATCH;
 	find_proof(r, in);
 	rc = pcap_reader_open(in, &reader, out->why);
 	if (rc == 0) {

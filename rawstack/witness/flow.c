@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 /*
@@ -19,7 +20,7 @@
  * counts as unattributed. IPv6 matches by addresses and id alone (RFC 8200 4.5): where extension
  * headers follow, the fragments of one datagram need not name the same protocol.
  */
-enum { FRAGMENTS_MAX = 64, SEQ_WINDOW_MAX = 1 << 30 };
+enum { FRAGMENTS_MAX = 64, SEQ_WINDOW_MAX = 1 << 30, HUGE_PAGE = 2 << 20, CACHE_LINE = 64 };
 
 /*
  * How long before a flow's first frame something unattributed may still have been of that flow:
@@ -62,6 +63,22 @@ struct flow_table {
 	uint64_t unread_ns; /* when the last one was */
 };
 
+/*
+ * Aligned as struct flow wants it, and not touched: a slot is filled when it is first handed out. A
+ * large table on small pages costs a miss of the translation cache beside each miss of the data
+ * cache, so huge ones are asked for.
+ */
+static struct flow *slots_allocate(size_t n)
+{
+	size_t size = n * sizeof(struct flow);
+	size_t align = size < HUGE_PAGE ? _Alignof(struct flow) : HUGE_PAGE;
+	void *slots = aligned_alloc(align, (size + align - 1) / align * align);
+
+	if (slots && align == HUGE_PAGE)
+		madvise(slots, size, MADV_HUGEPAGE); /* where it is refused nothing is lost */
+	return slots;
+}
+
 struct flow_table *flow_table_create(size_t max_flows, const struct port_range *ports,
 				     size_t n_ports)
 {
@@ -72,9 +89,9 @@ struct flow_table *flow_table_create(size_t max_flows, const struct port_range *
 	if (!ft)
 		return NULL;
 	assert(n_ports <= FILTER_RANGES_MAX);
-	while (buckets < max_flows)
+	while (buckets < 2 * max_flows) /* half of them empty: few flows share one */
 		buckets *= 2;
-	ft->slots = calloc(max_flows ? max_flows : 1, sizeof(*ft->slots));
+	ft->slots = slots_allocate(max_flows ? max_flows : 1);
 	ft->buckets = calloc(buckets, sizeof(struct flow *));
 	if (!ft->slots || !ft->buckets) {
 		flow_table_destroy(ft);
@@ -101,14 +118,59 @@ void flow_table_destroy(struct flow_table *ft)
 	free(ft);
 }
 
-static size_t key_bucket(const struct flow_table *ft, const struct flow_key *k)
+/* The same for both directions, so that nobody needs to know yet which end is the server. */
+static uint64_t pair_hash(const struct flow_table *ft, uint8_t proto, const struct addr *a,
+			  uint16_t a_port, const struct addr *b, uint16_t b_port)
 {
-	uint64_t words[5] = {(uint64_t)k->proto << 32 | (uint32_t)k->server_port << 16 |
-			     k->client_port};
+	uint64_t wa[2], wb[2];
+	bool swap;
 
-	memcpy(&words[1], k->server.b, sizeof(k->server.b));
-	memcpy(&words[3], k->client.b, sizeof(k->client.b));
-	return (size_t)siphash_words(&ft->secret, words, 5) & ft->bucket_mask;
+	memcpy(wa, a->b, sizeof(wa));
+	memcpy(wb, b->b, sizeof(wb));
+	swap = wa[0] != wb[0] ? wa[0] > wb[0] : wa[1] != wb[1] ? wa[1] > wb[1] : a_port > b_port;
+	uint64_t words[5] = {
+		(uint64_t)proto << 32 | (uint32_t)(swap ? b_port : a_port) << 16 |
+			(swap ? a_port : b_port),
+		swap ? wb[0] : wa[0],
+		swap ? wb[1] : wa[1],
+		swap ? wa[0] : wb[0],
+		swap ? wa[1] : wb[1],
+	};
+	return siphash_words_table(&ft->secret, words, 5);
+}
+
+static uint64_t key_hash(const struct flow_table *ft, const struct flow_key *k)
+{
+	return pair_hash(ft, k->proto, &k->server, k->server_port, &k->client, k->client_port);
+}
+
+static struct flow **bucket_of(const struct flow_table *ft, uint64_t hash)
+{
+	return &ft->buckets[hash & ft->bucket_mask];
+}
+
+uint64_t flow_table_hash(const struct flow_table *ft, const struct evidence_frame *f)
+{
+	const struct frame_info *p = &f->info;
+
+	return pair_hash(ft, p->proto, &p->src, p->sport, &p->dst, p->dport);
+}
+
+void flow_table_fetch_bucket(const struct flow_table *ft, uint64_t hash)
+{
+	__builtin_prefetch(bucket_of(ft, hash));
+}
+
+const struct flow *flow_table_fetch_flow(const struct flow_table *ft, uint64_t hash)
+{
+	const struct flow *fl = *bucket_of(ft, hash);
+	const uint8_t *line = (const uint8_t *)fl;
+
+	/* Up to what a frame needs of the view of either direction on the first tap. */
+	for (size_t at = 0; fl && at < offsetof(struct flow, view[0][FLOW_TO_CLIENT].syn);
+	     at += CACHE_LINE)
+		__builtin_prefetch(line + at, 1);
+	return fl;
 }
 
 static bool key_eq(const struct flow_key *a, const struct flow_key *b)
@@ -118,20 +180,25 @@ static bool key_eq(const struct flow_key *a, const struct flow_key *b)
 	       addr_eq(&a->client, &b->client);
 }
 
-struct flow *flow_table_find(const struct flow_table *ft, const struct flow_key *key)
+static struct flow *find(const struct flow_table *ft, const struct flow_key *key, uint64_t hash)
 {
-	struct flow *fl = ft->buckets[key_bucket(ft, key)];
+	struct flow *fl = *bucket_of(ft, hash);
 
 	while (fl && !key_eq(&fl->key, key))
 		fl = fl->next;
 	return fl;
 }
 
+struct flow *flow_table_find(const struct flow_table *ft, const struct flow_key *key)
+{
+	return find(ft, key, key_hash(ft, key));
+}
+
 /* Opens a generation in front of @older (the newest so far, or NULL). */
 static struct flow *flow_open(struct flow_table *ft, const struct flow_key *key, struct flow *older,
-			      uint64_t now_ns)
+			      uint64_t hash, uint64_t now_ns)
 {
-	struct flow **link = &ft->buckets[key_bucket(ft, key)];
+	struct flow **link = bucket_of(ft, hash);
 	struct flow *fl = ft->free;
 
 	if (fl)
@@ -160,7 +227,7 @@ static struct flow *flow_open(struct flow_table *ft, const struct flow_key *key,
 
 void flow_table_forget(struct flow_table *ft, struct flow *fl)
 {
-	struct flow **link = &ft->buckets[key_bucket(ft, &fl->key)];
+	struct flow **link = bucket_of(ft, key_hash(ft, &fl->key));
 	struct flow *newest;
 
 	while (*link && !key_eq(&(*link)->key, &fl->key))
@@ -208,8 +275,8 @@ static struct flow_key key_from(const struct frame_info *p, enum flow_way way)
 }
 
 /* Which end is the server. Returns false when neither port is watched. */
-static bool orient(const struct flow_table *ft, const struct frame_info *p, struct flow_key *key,
-		   enum flow_way *way)
+static bool orient(const struct flow_table *ft, const struct frame_info *p, uint64_t hash,
+		   struct flow_key *key, enum flow_way *way)
 {
 	bool to = watched(ft, p->dport), from = watched(ft, p->sport);
 
@@ -217,7 +284,7 @@ static bool orient(const struct flow_table *ft, const struct frame_info *p, stru
 		return false;
 	*way = to ? FLOW_TO_SERVER : FLOW_TO_CLIENT;
 	*key = key_from(p, *way);
-	if (!to || !from || flow_table_find(ft, key))
+	if (!to || !from || find(ft, key, hash))
 		return true;
 	/* Both ends may be a server: what is known of the flow decides, then the handshake, then
 	 * the port. */
@@ -225,7 +292,7 @@ static bool orient(const struct flow_table *ft, const struct frame_info *p, stru
 	bool syn = p->proto == IPPROTO_TCP && p->tcp_flags & TCP_SYN;
 	bool reply = syn ? (p->tcp_flags & TCP_ACK) != 0 : p->sport < p->dport;
 
-	if (flow_table_find(ft, &other) || reply) {
+	if (find(ft, &other, hash) || reply) {
 		*way = FLOW_TO_CLIENT;
 		*key = other;
 	}
@@ -240,8 +307,8 @@ static bool seen_on(const struct flow *fl, uint32_t tap)
 }
 
 /* The generation that a client's SYN belongs to, opened if need be. */
-static struct flow *generation_for_syn(struct flow_table *ft, struct flow *newest, uint32_t isn,
-				       uint64_t now_ns)
+static struct flow *generation_for_syn(struct flow_table *ft, struct flow *newest, uint64_t hash,
+				       uint32_t isn, uint64_t now_ns)
 {
 	uint32_t n = 0;
 
@@ -256,23 +323,23 @@ static struct flow *generation_for_syn(struct flow_table *ft, struct flow *newes
 		ft->full++;
 		return NULL;
 	}
-	return flow_open(ft, &newest->key, newest, now_ns);
+	return flow_open(ft, &newest->key, newest, hash, now_ns);
 }
 
 /* The generation a frame belongs to, opened if need be. */
-static struct flow *generation_for(struct flow_table *ft, const struct flow_key *key,
+static struct flow *generation_for(struct flow_table *ft, const struct flow_key *key, uint64_t hash,
 				   enum flow_way way, const struct evidence_frame *f)
 {
 	const struct frame_info *p = &f->info;
-	struct flow *newest = flow_table_find(ft, key), *fl;
+	struct flow *newest = find(ft, key, hash), *fl;
 
 	if (!newest)
-		return flow_open(ft, key, NULL, f->ts_ns);
+		return flow_open(ft, key, NULL, hash, f->ts_ns);
 	if (p->proto != IPPROTO_TCP)
 		return newest;
 	if (p->tcp_flags & TCP_SYN && !(p->tcp_flags & TCP_ACK) && way == FLOW_TO_SERVER &&
 	    !(p->problems & FRAME_BAD))
-		return generation_for_syn(ft, newest, p->seq, f->ts_ns);
+		return generation_for_syn(ft, newest, hash, p->seq, f->ts_ns);
 	for (fl = newest; fl && !seen_on(fl, f->tap);)
 		fl = fl->older;
 	return fl ? fl : newest;
@@ -478,6 +545,12 @@ static struct flow *later_fragment(struct flow_table *ft, const struct evidence_
 
 struct flow *flow_table_input(struct flow_table *ft, const struct evidence_frame *f)
 {
+	return flow_table_input_hashed(ft, f, flow_table_hash(ft, f));
+}
+
+struct flow *flow_table_input_hashed(struct flow_table *ft, const struct evidence_frame *f,
+				     uint64_t hash)
+{
 	const struct frame_info *p = &f->info;
 	struct fragment_entry *e;
 	struct flow_key key;
@@ -495,9 +568,9 @@ struct flow *flow_table_input(struct flow_table *ft, const struct evidence_frame
 			return later_fragment(ft, f);
 		return NULL;
 	}
-	if (!orient(ft, p, &key, &way))
+	if (!orient(ft, p, hash, &key, &way))
 		return NULL;
-	fl = generation_for(ft, &key, way, f);
+	fl = generation_for(ft, &key, hash, way, f);
 	if (!fl)
 		return NULL;
 	count_frame(fl, way, f);
@@ -576,7 +649,8 @@ bool flow_table_orient(const struct flow_table *ft, uint8_t proto, const struct 
 			       .dport = dst->port,
 			       .proto = proto};
 
-	return orient(ft, &p, key, way);
+	return orient(ft, &p, pair_hash(ft, proto, &src->addr, src->port, &dst->addr, dst->port),
+		      key, way);
 }
 
 uint64_t flow_table_full(const struct flow_table *ft)

@@ -27,48 +27,54 @@ struct flow_key {
 /* Sequence space seen, as merged intervals [lo, hi) relative to the initial sequence number. */
 enum { FLOW_INTERVALS_MAX = 4 };
 struct seq_cover {
+	uint32_t n;
+	bool overflow; /* more holes than parts: nothing can be said */
 	struct {
 		uint64_t lo, hi;
 	} part[FLOW_INTERVALS_MAX];
-	uint32_t n;
-	bool overflow; /* more holes than parts: nothing can be said */
 };
 
-/* What one tap saw in one direction. */
+/*
+ * What one tap saw in one direction. Where flows are many a frame costs what it misses in the
+ * cache, so the order is by use: the first 64 bytes are looked at for a frame of either direction,
+ * the next for one of this direction, and the rest when something is special.
+ */
 struct flow_view {
+	bool isn_known;
+	uint32_t isn;
+	uint64_t next;	 /* highest relative number seen + 1 */
+	uint64_t acked;	 /* highest relative number of the other direction this one acknowledged */
+	uint64_t fin_at; /* relative number of the FIN, 0: none seen */
+	uint32_t rst;
+	uint32_t problems;	       /* all problem bits that occurred */
 	uint32_t frames[CARRIAGE_NUM]; /* sound frames; MISMATCH counts unsound ones too */
-	uint32_t outgoing;	       /* sent by the tap's host, with a good or bad checksum */
-	uint32_t bad;		       /* with a bit of FRAME_BAD: no evidence for a claim */
+
+	uint32_t outgoing; /* sent by the tap's host, with a good or bad checksum */
+	uint32_t fragments, fin, data;
+	uint64_t bytes;		/* UDP: payload of datagrams and of all their fragments */
+	struct seq_cover cover; /* from 1 (the byte after the SYN); a FIN takes one number */
+
+	uint32_t syn;
+	uint16_t mss; /* of the SYN */
+	uint32_t later_fragments;
+	uint32_t bad; /* with a bit of FRAME_BAD: no evidence for a claim */
 	/*
 	 * Of the bad ones, those whose only fault is the checksum and that this tap's own host
 	 * sent: a receiver drops them, but they do show in which IP version that host sends.
 	 */
 	uint32_t sent_bad_checksum[CARRIAGE_NUM];
-	uint32_t problems; /* all problem bits that occurred */
-	uint32_t fragments, later_fragments;
-	uint32_t syn, rst, fin, data;
-	uint64_t bytes; /* UDP: payload of datagrams and of all their fragments */
-	uint16_t mss;	/* of the SYN */
-
-	bool isn_known;
-	uint32_t isn;
-	struct seq_cover cover; /* from 1 (the byte after the SYN); a FIN takes one number */
-	uint64_t fin_at;	/* relative number of the FIN, 0: none seen */
-	uint64_t next;		/* highest relative number seen + 1 */
-	uint64_t acked; /* highest relative number of the other direction this one acknowledged */
 };
 
 struct flow {
 	struct flow_key key;
-	uint32_t generation;	     /* 0 for the first of its key */
-	bool fragments_unattributed; /* some fragment of this address pair found no first fragment
-				      */
-	uint64_t first_ns, last_ns;
-	struct flow_view view[EVIDENCE_TAPS_MAX][FLOW_WAYS];
-
-	struct flow *older; /* the generation before this one */
-	struct flow *next;  /* hash chain of newest generations */
 	bool in_use;
+	bool fragments_unattributed; /* some fragment of this pair of hosts found no first one */
+	uint32_t generation;	     /* 0 for the first of its key */
+	struct flow *next;	     /* hash chain of newest generations */
+	uint64_t last_ns;
+	_Alignas(64) struct flow_view view[EVIDENCE_TAPS_MAX][FLOW_WAYS];
+	uint64_t first_ns;
+	struct flow *older; /* the generation before this one */
 };
 
 struct flow_table;
@@ -84,6 +90,17 @@ void flow_table_destroy(struct flow_table *ft);
 /* Enters one frame. Returns the flow it belongs to, or NULL (no flow of a watched port, or table
  * full). */
 struct flow *flow_table_input(struct flow_table *ft, const struct evidence_frame *f);
+
+/*
+ * For a caller that holds several frames: each one's hash first, then what each will need is
+ * fetched into the cache while others are worked on, and then all are entered. The fetched flow is
+ * a guess, NULL at times, and only good for fetching more of what belongs to it.
+ */
+uint64_t flow_table_hash(const struct flow_table *ft, const struct evidence_frame *f);
+void flow_table_fetch_bucket(const struct flow_table *ft, uint64_t hash);
+const struct flow *flow_table_fetch_flow(const struct flow_table *ft, uint64_t hash);
+struct flow *flow_table_input_hashed(struct flow_table *ft, const struct evidence_frame *f,
+				     uint64_t hash);
 
 /* After the last frame: marks the flows whose fragments could not be attributed. */
 void flow_table_settle(struct flow_table *ft);

@@ -197,7 +197,31 @@ static void update_stage(struct tracker *t, uint32_t i, const struct flow *fl)
 		move_to(t, i, STAGE_GONE, fl->last_ns);
 }
 
+uint64_t tracker_expect(const struct tracker *t, const struct evidence_frame *f)
+{
+	uint64_t hash = flow_table_hash(t->flows, f);
+
+	flow_table_fetch_bucket(t->flows, hash);
+	return hash;
+}
+
+size_t tracker_fetch(const struct tracker *t, uint64_t hash)
+{
+	const struct flow *fl = flow_table_fetch_flow(t->flows, hash);
+
+	if (!fl)
+		return SIZE_MAX;
+	__builtin_prefetch(&place_of(t, fl)->listed);
+	return flow_table_index(t->flows, fl);
+}
+
 const struct flow *tracker_frame(struct tracker *t, const struct evidence_frame *f)
+{
+	return tracker_frame_hashed(t, f, flow_table_hash(t->flows, f));
+}
+
+const struct flow *tracker_frame_hashed(struct tracker *t, const struct evidence_frame *f,
+					uint64_t hash)
 {
 	const struct flow *fl;
 	uint32_t i;
@@ -205,7 +229,7 @@ const struct flow *tracker_frame(struct tracker *t, const struct evidence_frame 
 	assert(f->tap == 0);
 	if (!flow_table_room(t->flows))
 		make_room(t);
-	fl = flow_table_input(t->flows, f);
+	fl = flow_table_input_hashed(t->flows, f, hash);
 	if (!fl)
 		return NULL;
 	i = (uint32_t)flow_table_index(t->flows, fl);

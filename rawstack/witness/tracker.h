@@ -52,6 +52,16 @@ void tracker_set_run(struct tracker *t, const struct judge_run *run);
 const struct flow *tracker_frame(struct tracker *t, const struct evidence_frame *f);
 
 /*
+ * The same for a caller with several frames at hand, in three rounds over them: expect them all,
+ * fetch for all, enter all. What others need is in the cache by then. tracker_fetch() returns the
+ * slot that the frame is likely to go to, or SIZE_MAX.
+ */
+uint64_t tracker_expect(const struct tracker *t, const struct evidence_frame *f);
+size_t tracker_fetch(const struct tracker *t, uint64_t hash);
+const struct flow *tracker_frame_hashed(struct tracker *t, const struct evidence_frame *f,
+					uint64_t hash);
+
+/*
  * What the kernel says about a connected socket goes to the oldest generation of its flow that has
  * none on that side. Returns false when there is no such flow (yet).
  */
