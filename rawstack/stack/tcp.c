@@ -273,7 +273,9 @@ void mini_free(struct stack *s, uint32_t i)
 {
 	struct tcp *t = s->tcp;
 	struct tcp_mini *m = mini_at(t, i);
-	struct ilist *list = m->kind == TCP_MINI_SYN ? &t->syns[m->retries] : &t->time_wait;
+	struct ilist *list = m->kind == TCP_MINI_SYN	     ? &t->syns[m->retries]
+			     : m->kind == TCP_MINI_TIME_WAIT ? &t->time_wait
+							     : &t->fin_wait_2;
 
 	table_del(t, i | TCP_TAG);
 	ilist_remove(list, &t->minis, offsetof(struct tcp_mini, age), i);

@@ -160,10 +160,35 @@ static void ack_unacceptable(struct stack *s, uint32_t i, const struct tcp_in *i
 {
 	if (in->h.flags & TCP_RST)
 		return;
-	if (seg_len(in) == 0)
+	if (seg_len(in) == 0 || (in->h.flags & TCP_SYN)) {
 		conn_challenge(s, i);
-	else
-		conn_send_ack(s, i);
+		return;
+	}
+	rcv_old(s, conn_at(s->tcp, i), in->h.seq, in->h.seq + seg_len(in));
+	conn_send_ack(s, i);
+}
+
+/*
+ * An acknowledgement alone that was overtaken cannot harm, and an answer would be taken for a sign
+ * of loss: two exceptions to RFC 7323 5.3 R1, both Linux's. One repeats what is known and is
+ * younger than a retransmission would be, ...
+ */
+static bool is_late_ack(const struct tcp_conn *c, const struct tcp_in *in)
+{
+	uint32_t window = (uint32_t)in->h.window
+			  << (c->snd_shift == TCP_WSCALE_NONE ? 0 : c->snd_shift);
+	bool news = seq_lt(c->snd_wl1, in->h.seq) ||
+		    (in->h.seq == c->snd_wl1 && (window > c->snd_wnd || window == 0));
+
+	return (in->h.flags & TCP_ACK) && seg_len(in) == 0 && in->h.seq == c->rcv_nxt &&
+	       in->h.ack == c->snd_una && !news &&
+	       c->ts_recent - in->h.ts_val <= c->rto_ms + c->rto_ms / 5;
+}
+
+/* ... the other is from before what has come since. */
+static bool is_old_ack(const struct tcp_conn *c, const struct tcp_in *in)
+{
+	return (in->h.flags & TCP_ACK) && seg_len(in) == 0 && seq_lt(in->h.seq, c->rcv_nxt);
 }
 
 /* RFC 7323 3.2 and 5.3: returns false when the segment is dropped for its timestamp. */
@@ -177,15 +202,25 @@ static bool timestamp_ok(struct stack *s, uint32_t i, const struct tcp_in *in)
 		s->stats.tcp_no_timestamp++;
 		return false;
 	}
-	if (!seq_lt(in->h.ts_val, c->ts_recent) ||
+	/* Older by one is what two processors of the peer's may make of one tick. */
+	if (!seq_lt(in->h.ts_val + 1, c->ts_recent) ||
 	    s->tcp->now_ms - c->ts_recent_ms > TCP_PAWS_IDLE_MS)
 		return true;
 	s->stats.tcp_paws++;
-	ack_unacceptable(s, i, in);
+	if (!is_late_ack(c, in) && !is_old_ack(c, in))
+		ack_unacceptable(s, i, in);
 	return false;
 }
 
-/* First: the sequence number. A segment at a shut window is looked at for its acknowledgement. */
+static bool is_reset_before_fin(const struct tcp_conn *c, const struct tcp_in *in)
+{
+	return (c->flags & TCP_F_FIN_RCVD) && in->h.seq + 1 == c->rcv_nxt;
+}
+
+/*
+ * First: the sequence number. What comes again and ends at RCV.NXT, and a segment at a shut window,
+ * are looked at for their acknowledgements.
+ */
 static bool sequence_ok(struct stack *s, uint32_t i, const struct tcp_in *in)
 {
 	const struct tcp_conn *c = conn_at(s->tcp, i);
@@ -194,20 +229,27 @@ static bool sequence_ok(struct stack *s, uint32_t i, const struct tcp_in *in)
 	if (len == 0 || c->rcv_edge == c->rcv_nxt) {
 		if (seq_le(c->rcv_nxt, seq) && seq_le(seq, c->rcv_edge))
 			return true;
-	} else if (seq_lt(seq, c->rcv_edge) && seq_lt(c->rcv_nxt, seq + len)) {
+	} else if (seq_lt(seq, c->rcv_edge) && seq_le(c->rcv_nxt, seq + len)) {
 		return true;
 	}
+	if ((in->h.flags & TCP_RST) && is_reset_before_fin(c, in))
+		return true;
 	s->stats.tcp_out_of_window++;
 	ack_unacceptable(s, i, in);
 	return false;
 }
 
-/* Second: RST (RFC 5961 3.2): only the exact number ends a connection. */
+/*
+ * Second: RST. Only the exact number ends a connection (RFC 5961 3.2). Exact is also what a peer
+ * believes who knows more than it has been told: one behind what was received out of order, and
+ * one that has closed and resets from before its FIN, as macOS did.
+ */
 static void reset(struct stack *s, uint32_t i, const struct tcp_in *in)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
 
-	if (in->h.seq != c->rcv_nxt) {
+	if (in->h.seq != c->rcv_nxt && !is_reset_before_fin(c, in) &&
+	    !((c->flags & TCP_F_SACK) && in->h.seq == rcv_highest(s, c))) {
 		conn_challenge(s, i);
 		return;
 	}
@@ -232,8 +274,14 @@ static bool ack_ok(struct stack *s, uint32_t i, const struct tcp_in *in)
 		tcp_send_rst(s, in);
 		return false;
 	}
-	if (seq_le(in->h.ack, c->snd_max) && seq_le(c->snd_una - c->max_wnd, in->h.ack))
+	/* Below SND.UNA by a window, and by no more than was ever sent: nobody has acknowledged
+	 * what was not. */
+	if (seq_le(in->h.ack, c->snd_max) &&
+	    seq_le(c->snd_una - min_u32(c->max_wnd, c->acked), in->h.ack)) {
+		if (seq_lt(c->snd_una, in->h.ack))
+			c->acked += min_u32(in->h.ack - c->snd_una, UINT32_MAX - c->acked);
 		return true;
+	}
 	s->stats.tcp_bad_ack++;
 	conn_challenge(s, i);
 	return false;
@@ -249,10 +297,9 @@ static bool fin_acked(struct stack *s, uint32_t i)
 	switch (c->state) {
 	case TCP_S_FIN_WAIT_1:
 		c->state = TCP_S_FIN_WAIT_2;
-		if (c->flags & TCP_F_ORPHAN)
-			timer_set(s, i, TCP_T_LIFE, s->cfg.fin_wait_2_ms);
 		return true;
 	case TCP_S_CLOSING:
+		c->state = TCP_S_TIME_WAIT;
 		wait_enter(s, i);
 		return false;
 	case TCP_S_LAST_ACK:
@@ -269,6 +316,7 @@ static void fin(struct stack *s, uint32_t i)
 	struct tcp_conn *c = conn_at(s->tcp, i);
 
 	c->rcv_nxt++;
+	rcv_fin(s, c);
 	if (seq_lt(c->rcv_edge, c->rcv_nxt))
 		c->rcv_edge = c->rcv_nxt;
 	c->flags |= TCP_F_FIN_RCVD | TCP_F_ACK_NOW;
@@ -283,6 +331,7 @@ static void fin(struct stack *s, uint32_t i)
 		break;
 	case TCP_S_FIN_WAIT_2:
 		conn_send_ack(s, i);
+		c->state = TCP_S_TIME_WAIT;
 		wait_enter(s, i);
 		return;
 	default:
@@ -302,12 +351,26 @@ static void acknowledge(struct stack *s, uint32_t i, bool moved, bool had_gap)
 	}
 	if (c->unacked < UINT8_MAX)
 		c->unacked++;
-	if (c->unacked >= 2 || had_gap) { /* SHLD-19 */
+	if (c->unacked >= 2 || had_gap || s->tcp->dsack_of == c) { /* SHLD-19 */
 		c->flags |= TCP_F_ACK_NOW;
 		conn_want_out(s, i);
 	} else if (!(c->timers & TCP_T_ACK)) {
 		timer_set(s, i, TCP_T_ACK, s->cfg.delack_ms); /* SHLD-18 */
 	}
+}
+
+/* FIN is at @seq, what comes before it may be missing. Of two the first counts, unless the other's
+ * segment is the next one. */
+static void fin_ahead(struct stack *s, struct tcp_conn *c, uint32_t seq, bool next)
+{
+	if (seq_lt(seq, c->rcv_nxt))
+		return;
+	if ((c->flags & TCP_F_FIN_AHEAD) && seq == c->fin_seq)
+		rcv_duplicate(s, c, seq, seq + 1);
+	if (!(c->flags & TCP_F_FIN_AHEAD) || next || seq_lt(seq, c->fin_seq))
+		c->fin_seq = seq;
+	c->flags |= TCP_F_FIN_AHEAD;
+	c->ooo_recent = seq;
 }
 
 /* Seventh: the text, cut to what is new and inside the window; then FIN. */
@@ -318,11 +381,19 @@ void conn_text(struct stack *s, uint32_t i, const struct tcp_in *in)
 	const uint8_t *data = in->data;
 	bool has_fin = in->h.flags & TCP_FIN, had_gap = c->ooo_q != 0, moved = true;
 
-	if ((len == 0 && !has_fin) || (c->flags & TCP_F_FIN_RCVD))
+	if (len == 0 && !has_fin)
+		return;
+	if (seq_le(seq + len + has_fin, c->rcv_nxt)) { /* what answered it was lost */
+		rcv_old(s, c, seq, seq + len + has_fin);
+		conn_send_ack(s, i);
+		return;
+	}
+	if (c->flags & TCP_F_FIN_RCVD)
 		return;
 	if (seq_lt(seq, c->rcv_nxt)) {
 		uint32_t old = min_u32(c->rcv_nxt - seq, len);
 
+		rcv_old(s, c, seq, seq + len);
 		data += old;
 		seq += old;
 		len -= old;
@@ -332,17 +403,18 @@ void conn_text(struct stack *s, uint32_t i, const struct tcp_in *in)
 		has_fin = false;
 		moved = len > 0;
 	}
-	if (len > 0 && (c->flags & TCP_F_ORPHAN)) { /* RFC 2525 2.17: nobody will read it */
+	/* RFC 2525 2.17: nobody will read it, or what a FIN behind a gap waits for. */
+	if (seq_lt(c->rcv_nxt, seq + len) && (c->flags & TCP_F_ORPHAN)) {
 		tcp_send_rst(s, in);
 		conn_done(s, i, ECONNRESET);
 		return;
 	}
+	if (has_fin)
+		fin_ahead(s, c, seq + len, seq == c->rcv_nxt);
 	if (len > 0)
 		moved = rcv_data(s, i, seq, data, len);
-	if (has_fin && seq_le(c->rcv_nxt, seq + len)) {
-		c->flags |= TCP_F_FIN_AHEAD;
-		c->fin_seq = seq + len;
-	}
+	if (seq_lt(c->fin_seq, c->rcv_nxt)) /* data where it was: it was none */
+		c->flags &= ~(uint32_t)TCP_F_FIN_AHEAD;
 	if (in->len > 0 || !moved)
 		acknowledge(s, i, moved, had_gap);
 	else if (c->rcv_nxt != c->fin_seq)
@@ -356,6 +428,9 @@ static void timestamp_keep(struct stack *s, struct tcp_conn *c, const struct tcp
 {
 	if (!(c->flags & TCP_F_TS) || !in->h.timestamps || seq_lt(c->last_ack, in->h.seq))
 		return;
+	if (seq_lt(in->h.ts_val, c->ts_recent) &&
+	    s->tcp->now_ms - c->ts_recent_ms <= TCP_PAWS_IDLE_MS)
+		return; /* older, but let through */
 	c->ts_recent = in->h.ts_val;
 	c->ts_recent_ms = s->tcp->now_ms;
 }
@@ -381,7 +456,12 @@ static void syn_received_acked(struct stack *s, uint32_t i, const struct tcp_in 
 static void conn_synchronised(struct stack *s, uint32_t i, const struct tcp_in *in)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
+	uint32_t gen = c->gen;
 
+	/* As Linux: without ACK a segment says nothing, whatever its number (RFC 9293 has the
+	 * number before). */
+	if (!(in->h.flags & (TCP_ACK | TCP_RST | TCP_SYN)))
+		return;
 	if (!timestamp_ok(s, i, in) || !sequence_ok(s, i, in))
 		return;
 	if (in->h.flags & TCP_RST) {
@@ -404,6 +484,8 @@ static void conn_synchronised(struct stack *s, uint32_t i, const struct tcp_in *
 		return;
 	/* Sixth: URG changes nothing, the octets are read in band (RFC 6093). */
 	conn_text(s, i, in);
+	if (c->gen == gen && c->state == TCP_S_FIN_WAIT_2 && (c->flags & TCP_F_ORPHAN))
+		wait_enter(s, i);
 }
 
 void conn_input(struct stack *s, uint32_t i, const struct tcp_in *in)

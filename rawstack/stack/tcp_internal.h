@@ -55,6 +55,7 @@ enum tcp_state {
 	TCP_S_CLOSE_WAIT,
 	TCP_S_CLOSING,
 	TCP_S_LAST_ACK,
+	TCP_S_TIME_WAIT, /* on its way into struct tcp_mini */
 	TCP_S_NUM
 };
 
@@ -86,7 +87,7 @@ enum tcp_flag {
 enum tcp_timer {
 	TCP_T_RTX = 1 << 0,  /* retransmission or persist */
 	TCP_T_ACK = 1 << 1,  /* delayed acknowledgement */
-	TCP_T_LIFE = 1 << 2, /* keep-alive, or an orphan in FIN-WAIT-2 */
+	TCP_T_LIFE = 1 << 2, /* keep-alive */
 };
 
 enum tcp_event_bit {
@@ -143,8 +144,9 @@ struct tcp_conn {
 	uint32_t held;		    /* octets in order that are unread or lent */
 	uint32_t board;		    /* struct tcp_board; 0: nothing is SACKed */
 	uint32_t ooo_n;		    /* segments there */
-	uint32_t ooo_recent;	    /* an octet of the latest (RFC 2018 4) */
+	uint32_t ooo_recent;	    /* what came last: equal to fin_seq, the FIN (RFC 2018 4) */
 	uint32_t fin_seq;	    /* TCP_F_FIN_AHEAD: where the peer's FIN is */
+	uint32_t acked;		    /* octets of ours the peer has acknowledged, up to 2^32 - 1 */
 
 	uint32_t gen; /* of the handle */
 	uint16_t binding;
@@ -157,7 +159,8 @@ struct tcp_conn {
 };
 _Static_assert(sizeof(struct tcp_conn) <= 296, "an idle connection is at most 512 bytes in all");
 
-enum { TCP_MINI_SYN = 1, TCP_MINI_TIME_WAIT = 2 };
+/* FIN_WAIT_2: of connections whose user has closed them. */
+enum { TCP_MINI_SYN = 1, TCP_MINI_TIME_WAIT = 2, TCP_MINI_FIN_WAIT_2 = 3 };
 
 struct tcp_mini {
 	uint32_t hash_next, hash;
@@ -202,8 +205,13 @@ struct tcp {
 	struct slab conns, minis, boards;
 	struct siphash_key hash_key, isn_key, cookie_key;
 	struct ilist syns[TCP_SYNACK_RETRIES + 1]; /* by retries, the oldest first */
-	struct ilist time_wait;			   /* the oldest first */
+	struct ilist time_wait, fin_wait_2;	   /* the oldest first */
 	struct ilist out, events;
+	/* What came twice: said with that connection's next acknowledgement, or never. */
+	const struct tcp_conn *dsack_of;
+	struct tcp_sack dsack;
+	uint32_t dsack_gen;
+	uint64_t arrivals; /* of segments out of order, ever */
 	uint32_t n_half_open, n_time_wait;
 	uint64_t random; /* a counter; its hash is what is random */
 	bool cookies_sent;
@@ -316,7 +324,16 @@ uint32_t conn_pipe(const struct stack *s, const struct tcp_conn *c);
 bool rcv_data(struct stack *s, uint32_t i, uint32_t seq, const uint8_t *data, uint32_t len);
 void rcv_free(struct stack *s, struct tcp_conn *c);
 void seg_list_free(struct stack *s, uint32_t first);
-int rcv_sacks(const struct stack *s, const struct tcp_conn *c, struct tcp_sack *sack, int max);
+/* Blocks for an acknowledgement that leaves now. */
+int rcv_sacks(struct stack *s, const struct tcp_conn *c, struct tcp_sack *sack, int max);
+/* RFC 2883: [left, right) came twice; the next acknowledgement tells, if there is SACK. */
+void rcv_duplicate(struct stack *s, const struct tcp_conn *c, uint32_t left, uint32_t right);
+/* The same of what is below rcv_nxt in [seq, end). */
+void rcv_old(struct stack *s, const struct tcp_conn *c, uint32_t seq, uint32_t end);
+/* The stream has ended: nothing is waited for, and nothing more is told of what came twice. */
+void rcv_fin(struct stack *s, struct tcp_conn *c);
+/* Behind the highest octet received, rcv_nxt where nothing is behind a gap. */
+uint32_t rcv_highest(const struct stack *s, const struct tcp_conn *c);
 /* Octets the window may have: what is free of the buffer. */
 uint32_t rcv_space(const struct stack *s, const struct tcp_conn *c);
 /* After space was made: an update leaves only when it matters (MUST-39). */
@@ -385,6 +402,7 @@ uint32_t cookie_ts(uint32_t ts, const struct tcp_hdr *syn);
 bool cookie_check(struct stack *s, const struct tcp_in *in, struct tcp_cookie *out);
 
 /* tcp_wait.c */
+/* TIME-WAIT, or FIN-WAIT-2 of a connection without a user, by the state it is in. */
 void wait_enter(struct stack *s, uint32_t conn);
 void wait_input(struct stack *s, uint32_t i, const struct tcp_in *in);
 void wait_timers(struct stack *s);

@@ -54,10 +54,11 @@ static void put_syn_options(const struct stack *s, const struct tcp_conn *c, str
 /* SACK blocks for as far as @len octets of data leave room. */
 static void put_sacks(struct stack *s, const struct tcp_conn *c, uint32_t len, struct tcp_hdr *h)
 {
+	bool any = c->ooo_q != 0 || (c->flags & TCP_F_FIN_AHEAD) || s->tcp->dsack_of == c;
 	uint32_t room = len < c->mss ? c->mss - len : 0;
 	uint32_t max = min_u32(room < 4 ? 0 : (room - 4) / 8, h->timestamps ? 3 : 4);
 
-	if (c->ooo_q != 0 && (c->flags & TCP_F_SACK) && max > 0)
+	if (any && (c->flags & TCP_F_SACK) && max > 0)
 		h->sacks = (uint8_t)rcv_sacks(s, c, h->sack, (int)max);
 }
 
@@ -169,13 +170,27 @@ int conn_segment(struct stack *s, uint32_t i, uint32_t seq, uint32_t len, uint8_
 	return 0;
 }
 
+/*
+ * The number of a segment without data. Where the peer has taken its window back, SND.NXT would be
+ * outside of it and the segment dropped: at the window's edge it counts, as Linux has it. So has an
+ * octet that probes a shut window not passed.
+ */
+static uint32_t own_seq(const struct tcp_conn *c)
+{
+	uint32_t edge = c->snd_una + c->snd_wnd;
+
+	/* By less than it counts in is no taking back. */
+	if (c->snd_shift != TCP_WSCALE_NONE)
+		edge += (1U << c->snd_shift) - 1;
+	return seq_lt(edge, c->snd_max) ? c->snd_una + c->snd_wnd : c->snd_max;
+}
+
 int conn_send_ack(struct stack *s, uint32_t i)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
 	int rc;
 
-	/* At a shut window an octet may be out that the peer refuses: its number is not past. */
-	rc = conn_segment(s, i, c->snd_wnd == 0 ? c->snd_nxt : c->snd_max, 0, TCP_ACK);
+	rc = conn_segment(s, i, own_seq(c), 0, TCP_ACK);
 	if (rc == 0)
 		s->stats.tcp_pure_acks++;
 	return rc;
@@ -186,7 +201,7 @@ void conn_send_rst(struct stack *s, uint32_t i)
 	struct tcp_conn *c = conn_at(s->tcp, i);
 
 	s->stats.tcp_rst_out++;
-	conn_segment(s, i, c->snd_wnd == 0 ? c->snd_nxt : c->snd_max, 0, TCP_RST | TCP_ACK);
+	conn_segment(s, i, own_seq(c), 0, TCP_RST | TCP_ACK);
 }
 
 /*
@@ -271,8 +286,8 @@ static uint32_t next_lost(const struct stack *s, const struct tcp_conn *c, uint3
 		if (seq_lt(c->rtx_next, c->snd_una))
 			return 0;
 		end = c->snd_una + c->mss;
-		if (seq_lt(c->snd_end, end))
-			end = snd_total(c);
+		if (seq_lt(c->snd_max, end))
+			end = c->snd_max;
 		return seq_lt(*seq, end) ? end - *seq : 0;
 	}
 	end = board_hole(s, c, seq, b->range[b->n - 1].left);
@@ -340,6 +355,9 @@ static int output_next(struct stack *s, uint32_t i)
 		if (c->flags & TCP_F_FIN_QUEUED)
 			flags |= TCP_FIN;
 	}
+	/* FIN is in sequence space and waits for the window to take it; once sent it goes again. */
+	if (seq_le(c->snd_max, c->snd_end) && c->snd_end - c->snd_una >= c->snd_wnd)
+		flags &= (uint8_t)~TCP_FIN;
 	if (n == 0 && !(flags & TCP_FIN))
 		return 0;
 	if (n == 0)

@@ -73,7 +73,32 @@ static uint32_t append(struct stack *s, struct tcp_conn *c, const uint8_t *data,
 	return done;
 }
 
-/* What waited behind the gap that has just been closed. */
+/* RFC 2883 4: octets [left, right) came twice; what came twice before them is told with them. */
+void rcv_duplicate(struct stack *s, const struct tcp_conn *c, uint32_t left, uint32_t right)
+{
+	struct tcp *t = s->tcp;
+
+	if (!(c->flags & TCP_F_SACK))
+		return;
+
+	if (t->dsack_of == c && t->dsack_gen == c->gen) {
+		if (seq_lt(t->dsack.right, left) || seq_lt(right, t->dsack.left))
+			return; /* with a gap between: the first */
+		left = seq_lt(t->dsack.left, left) ? t->dsack.left : left;
+		right = seq_lt(right, t->dsack.right) ? t->dsack.right : right;
+	}
+	t->dsack_of = c;
+	t->dsack_gen = c->gen;
+	t->dsack = (struct tcp_sack){left, right};
+}
+
+void rcv_old(struct stack *s, const struct tcp_conn *c, uint32_t seq, uint32_t end)
+{
+	if (seq_lt(seq, end) && seq_lt(seq, c->rcv_nxt))
+		rcv_duplicate(s, c, seq, seq_lt(c->rcv_nxt, end) ? c->rcv_nxt : end);
+}
+
+/* What waited behind the gap that has just been closed; nothing counts that lies behind a FIN. */
 static void pull(struct stack *s, struct tcp_conn *c)
 {
 	while (c->ooo_q != 0) {
@@ -81,8 +106,15 @@ static void pull(struct stack *s, struct tcp_conn *c)
 		struct seg *g = seg_at(s, i);
 		uint32_t skip = c->rcv_nxt - g->seq;
 
+		if ((c->flags & TCP_F_FIN_AHEAD) && c->rcv_nxt == c->fin_seq) {
+			seg_list_free(s, c->ooo_q);
+			c->ooo_q = c->ooo_n = 0;
+			return;
+		}
 		if (seq_lt(c->rcv_nxt, g->seq))
 			return;
+		if (skip > 0)
+			rcv_duplicate(s, c, g->seq, g->seq + min_u32(skip, g->len));
 		if (skip < g->len) {
 			uint32_t n = g->len - skip;
 
@@ -112,6 +144,7 @@ static bool insert(struct stack *s, struct tcp_conn *c, uint32_t *link, uint32_t
 	g = seg_at(s, i);
 	memcpy(g->data, data, len);
 	g->len = (uint16_t)len;
+	g->owner = ++s->tcp->arrivals;
 	g->next = *link;
 	*link = i;
 	c->ooo_n++;
@@ -137,7 +170,9 @@ static void keep(struct stack *s, struct tcp_conn *c, uint32_t seq, const uint8_
 			continue;
 		}
 		if (g != NULL && seq_le(g->seq, seq)) { /* has this already */
-			n = g->seq + g->len - seq;
+			n = min_u32(g->seq + g->len - seq, end - seq);
+			rcv_duplicate(s, c, seq, seq + n);
+			g->owner = ++s->tcp->arrivals;
 			data += n;
 			seq += n;
 			continue;
@@ -185,40 +220,100 @@ void rcv_free(struct stack *s, struct tcp_conn *c)
 	c->ooo_n = 0;
 }
 
-/* The run of octets without a gap that begins with *i, which is moved behind it. */
-static struct tcp_sack run(const struct stack *s, uint32_t *i)
+/* Octets that came without a gap, and when the latest of them did. */
+struct run {
+	struct tcp_sack sack;
+	uint64_t latest;
+};
+
+/* The run that begins with *i, which is moved behind it; the peer's FIN may be its last octet. */
+static struct run run(const struct stack *s, const struct tcp_conn *c, uint32_t *i)
 {
 	const struct seg *g = seg_at(s, *i);
-	struct tcp_sack r = {g->seq, g->seq + g->len};
+	struct run r = {{g->seq, g->seq}, 0};
 
-	for (*i = g->next; *i != 0; *i = g->next) {
+	for (; *i != 0; *i = g->next) {
 		g = seg_at(s, *i);
-		if (g->seq != r.right)
+		if (g->seq != r.sack.right)
 			break;
-		r.right += g->len;
+		r.sack.right += g->len;
+		if (r.latest < g->owner)
+			r.latest = g->owner;
+	}
+	if ((c->flags & TCP_F_FIN_AHEAD) && c->fin_seq == r.sack.right) {
+		r.sack.right++;
+		if (c->ooo_recent == c->fin_seq)
+			r.latest = UINT64_MAX;
 	}
 	return r;
 }
 
-/* RFC 2018 4: the block with the latest segment first, then others. */
-int rcv_sacks(const struct stack *s, const struct tcp_conn *c, struct tcp_sack *sack, int max)
+/* Into the @max latest, the latest first. Returns how many there are now. */
+static int place(struct run *best, int n, int max, struct run r)
 {
-	int n = 1;
+	int at = n < max ? n : max;
 
-	sack[0] = (struct tcp_sack){0};
+	while (at > 0 && best[at - 1].latest < r.latest) {
+		if (at < max)
+			best[at] = best[at - 1];
+		at--;
+	}
+	if (at < max)
+		best[at] = r;
+	return n < max ? n + 1 : n;
+}
+
+/* Takes what came twice, of which is told once (RFC 2883 4, 1). */
+static int take_duplicate(struct stack *s, const struct tcp_conn *c, struct tcp_sack *sack)
+{
+	struct tcp *t = s->tcp;
+
+	if (t->dsack_of != c || t->dsack_gen != c->gen)
+		return 0;
+	*sack = t->dsack;
+	t->dsack_of = NULL;
+	return 1;
+}
+
+/* RFC 2018 4, RFC 2883 4: what came twice, the block with the latest segment, the next latest. */
+int rcv_sacks(struct stack *s, const struct tcp_conn *c, struct tcp_sack *sack, int max)
+{
+	struct run best[TCP_SACKS_MAX];
+	int n = 0, first = take_duplicate(s, c, sack);
+	bool fin = c->flags & TCP_F_FIN_AHEAD;
+
 	for (uint32_t i = c->ooo_q; i != 0;) {
-		struct tcp_sack r = run(s, &i);
+		struct run r = run(s, c, &i);
 
-		if (seq_le(r.left, c->ooo_recent) && seq_lt(c->ooo_recent, r.right))
-			sack[0] = r;
-		else if (n < max)
-			sack[n++] = r;
+		fin &= !(seq_le(r.sack.left, c->fin_seq) && seq_lt(c->fin_seq, r.sack.right));
+		n = place(best, n, max - first, r);
 	}
-	if (sack[0].left == sack[0].right) { /* the latest is in order by now */
-		n--;
-		memmove(sack, sack + 1, (size_t)n * sizeof(*sack));
-	}
-	return n;
+	if (fin) /* by itself */
+		n = place(best, n, max - first,
+			  (struct run){{c->fin_seq, c->fin_seq + 1},
+				       c->ooo_recent == c->fin_seq ? UINT64_MAX : 0});
+	for (int i = 0; i < n; i++)
+		sack[first + i] = best[i].sack;
+	return first + n;
+}
+
+void rcv_fin(struct stack *s, struct tcp_conn *c)
+{
+	if (s->tcp->dsack_of == c)
+		s->tcp->dsack_of = NULL;
+	seg_list_free(s, c->ooo_q);
+	c->ooo_q = c->ooo_n = 0;
+}
+
+uint32_t rcv_highest(const struct stack *s, const struct tcp_conn *c)
+{
+	uint32_t right = c->rcv_nxt;
+
+	for (uint32_t i = c->ooo_q; i != 0; i = seg_at(s, i)->next)
+		right = seg_at(s, i)->seq + seg_at(s, i)->len;
+	if ((c->flags & TCP_F_FIN_AHEAD) && seq_le(right, c->fin_seq))
+		right = c->fin_seq + 1;
+	return right;
 }
 
 /* An update is worth a frame when the peer may be waiting for it, and for a quarter at least. */

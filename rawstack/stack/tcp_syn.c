@@ -286,8 +286,11 @@ static bool syn_segment_ok(struct stack *s, uint32_t i, const struct tcp_in *in)
 	uint32_t edge = m->rcv_nxt + min_u32(s->cfg.recv_buffer, UINT16_MAX);
 	bool rst = in->h.flags & TCP_RST;
 
-	if (!rst && (m->flags & TCP_F_TS) && in->h.timestamps &&
-	    seq_lt(in->h.ts_val, m->ts_recent)) {
+	if (!rst && (m->flags & TCP_F_TS) && !in->h.timestamps) { /* RFC 7323 3.2 */
+		s->stats.tcp_no_timestamp++;
+		return false;
+	}
+	if (!rst && (m->flags & TCP_F_TS) && seq_lt(in->h.ts_val, m->ts_recent)) {
 		s->stats.tcp_paws++;
 		mini_ack(s, m);
 		return false;
@@ -386,6 +389,10 @@ static uint64_t head_ms(const struct tcp *t, const struct ilist *l)
 uint64_t syn_deadline_ms(const struct stack *s)
 {
 	uint64_t best = head_ms(s->tcp, &s->tcp->time_wait);
+	uint64_t half = head_ms(s->tcp, &s->tcp->fin_wait_2);
+
+	if (half < best)
+		best = half;
 
 	for (int k = 0; k <= TCP_SYNACK_RETRIES; k++) {
 		uint64_t ms = head_ms(s->tcp, &s->tcp->syns[k]);

@@ -165,6 +165,8 @@ static void persist_fire(struct stack *s, uint32_t i)
 	s->stats.tcp_probes++;
 	if (c->snd_end != c->snd_una)
 		conn_segment(s, i, c->snd_una, 1, TCP_ACK);
+	else /* only FIN waits, which must fit: as keep-alive asks */
+		conn_segment(s, i, c->snd_una - 1, 0, TCP_ACK);
 	back_off(c);
 	timer_set(s, i, TCP_T_RTX, c->rto_ms);
 }
@@ -187,7 +189,8 @@ static void rtx_fire(struct stack *s, uint32_t i)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
 
-	if (c->snd_wnd == 0 && c->state >= TCP_S_ESTABLISHED && c->snd_end != c->snd_una) {
+	if (c->snd_wnd == 0 && c->state >= TCP_S_ESTABLISHED &&
+	    (c->snd_end != c->snd_una || c->snd_max == c->snd_una)) {
 		persist_fire(s, i);
 		return;
 	}
@@ -241,9 +244,7 @@ static void life_fire(struct stack *s, uint32_t i)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
 
-	if (c->flags & TCP_F_ORPHAN)
-		conn_done(s, i, 0); /* FIN-WAIT-2 whose peer does not close */
-	else if (c->keepalive_ms != 0)
+	if (c->keepalive_ms != 0)
 		keepalive_fire(s, i);
 }
 

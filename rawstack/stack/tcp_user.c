@@ -385,11 +385,9 @@ void stack_close(struct stack *s, uint64_t now, stack_conn conn)
 		conn_free(s, i);
 		return;
 	}
-	c->ooo_n = 0;
-	rcv_free(s, c);
 	queue_fin(s, i);
 	if (c->state == TCP_S_FIN_WAIT_2)
-		timer_set(s, i, TCP_T_LIFE, s->cfg.fin_wait_2_ms);
+		wait_enter(s, i);
 }
 
 void stack_abort(struct stack *s, uint64_t now, stack_conn conn)

@@ -97,8 +97,9 @@ void diff_begin(struct diff_host *h, const struct diff_exchange *x);
 void diff_step(struct diff_host *h, const struct diff_exchange *x, const struct diff_step *st,
 	       char text[DIFF_TEXT_MAX]);
 void diff_end(struct diff_host *h, const struct diff_exchange *x);
-/* How far our side has been acknowledged, relative. */
+/* How far our side has been acknowledged, and what the host has sent, relative. */
 int32_t diff_acked(const struct diff_host *h);
+int32_t diff_sent(const struct diff_host *h);
 
 /* --- what the hosts share (diff_packet.c) --- */
 
@@ -147,12 +148,27 @@ void diff_print_step(const struct diff_exchange *x, const struct diff_step *st, 
  * connection more or less closely. */
 void diff_generate(uint64_t number, struct diff_exchange *x);
 
+/* Step @i lacks the timestamp that was agreed upon. */
+bool diff_lacks_timestamp(const struct diff_exchange *x, int i);
+/* It has data where a FIN was, or a FIN where there were data. */
+bool diff_contradicts(const struct diff_exchange *x, int i);
+/* An IPv4 fragment that ends inside the TCP header. */
+bool diff_is_tiny(const struct diff_exchange *x, const struct diff_step *st);
+
 /* --- the list of differences (diff_excuse.c) --- */
 
 enum { DIFF_EXCUSES_MAX = 64 };
 
-/* Which excuse there is for answers that differ at step @i, -1: none. */
-int diff_excuse(const struct diff_exchange *x, int i, const char *kernel, const char *stack);
+/*
+ * Which excuse there is for answers that differ at step @i, -1: none. @before: what the stack had
+ * acknowledged and sent before it, and whether the kernel ever had acknowledged less.
+ */
+struct diff_before {
+	int32_t acked, sent;
+	bool kernel_lags;
+};
+int diff_excuse(const struct diff_exchange *x, int i, const char *kernel, const char *stack,
+		const struct diff_before *before);
 /* NULL: past the last. */
 const char *diff_excuse_name(int e);
 

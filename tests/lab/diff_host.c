@@ -479,6 +479,11 @@ int32_t diff_acked(const struct diff_host *h)
 	return h->view.acked;
 }
 
+int32_t diff_sent(const struct diff_host *h)
+{
+	return h->view.sent;
+}
+
 void diff_end(struct diff_host *h, const struct diff_exchange *x)
 {
 	struct diff_step reset = {.kind = DIFF_TCP, .flags = TCP_RST, .seq = h->view.acked};

@@ -262,7 +262,8 @@ static void put_packet(const struct diff_exchange *x, const struct diff_step *st
 	struct outbuf o = outbuf_of(out->bytes[out->n], sizeof(out->bytes[0]));
 	/* Another one for each exchange: what is left of a datagram's fragments stays for a while.
 	 */
-	uint32_t id = (x->iss ^ (uint32_t)x->sport * 2654435761U) + (uint32_t)st->seq * 77U;
+	uint32_t id = (x->iss ^ (uint32_t)x->sport * 2654435761U) + (uint32_t)st->seq * 77U +
+		      (uint32_t)(st->len << 8 | st->flags) * 40503U;
 
 	if (x->v6)
 		put_v6(st, id, proto, &ends[0], &ends[1], p, &o);
@@ -346,19 +347,6 @@ static const char *flag_text(uint8_t flags)
 	return text;
 }
 
-/* A first block about what came twice (RFC 2883): Linux sends it, the stack does not. */
-static bool reports_duplicate(const struct tcp_hdr *h)
-{
-	const struct tcp_sack *b = h->sack;
-
-	if (!h->sacks)
-		return false;
-	if ((int32_t)(b[0].left - h->ack) < 0)
-		return true;
-	return h->sacks > 1 && (int32_t)(b[0].left - b[1].left) >= 0 &&
-	       (int32_t)(b[0].right - b[1].right) <= 0;
-}
-
 static void describe_tcp(const struct diff_exchange *x, struct diff_view *v, struct span l4,
 			 char *text)
 {
@@ -373,16 +361,20 @@ static void describe_tcp(const struct diff_exchange *x, struct diff_view *v, str
 			diff_say(text, " new");
 		v->has_iss = true;
 		v->iss = h.seq;
+		v->sent = 0;
+		v->acked = (int32_t)(h.ack - x->iss);
 	}
 	seq = (int32_t)(h.seq - (v->has_iss ? v->iss : 0));
 	ack = h.flags & TCP_ACK ? (int32_t)(h.ack - x->iss) : 0;
+	if ((h.flags & (TCP_RST | TCP_ACK)) == (TCP_RST | TCP_ACK) && h.seq == 0)
+		seq = 0; /* in answer to a segment without ACK */
 	diff_say(text, " %s seq %d ack %d len %zu", flag_text(h.flags), seq, ack, span_len(&l4));
 	if (h.flags & TCP_SYN)
 		diff_say(text, " mss %u%s%s%s", h.mss, h.wscale == TCP_WSCALE_NONE ? "" : " ws",
 			 h.sack_permitted ? " sack" : "", h.timestamps ? " ts" : "");
 	else if (!(h.flags & TCP_RST))
 		diff_say(text, "%s%s", h.timestamps ? " ts" : "", h.window ? "" : " win 0");
-	for (int i = reports_duplicate(&h) ? 1 : 0; i < h.sacks; i++)
+	for (int i = 0; i < h.sacks; i++)
 		diff_say(text, " [%d-%d]", (int32_t)(h.sack[i].left - x->iss),
 			 (int32_t)(h.sack[i].right - x->iss));
 	diff_say(text, ";");

@@ -21,6 +21,8 @@ enum { EXCHANGES = 20000, REPEATS = 3, SHOWN = 6 }; /* DIFF_SHOW: as many instea
 static struct {
 	struct diff_host *kernel, *stack;
 	uint64_t exchanges, steps, excused[DIFF_EXCUSES_MAX], differ, shown;
+	uint64_t mutants, survived;
+	struct diff_before before;
 } t;
 
 static void start(void)
@@ -48,6 +50,10 @@ static void both(const struct diff_exchange *x, int i, char k[DIFF_TEXT_MAX], ch
 {
 	int32_t ka = diff_acked(t.kernel), sa = diff_acked(t.stack), acked = ka < sa ? ka : sa;
 
+	t.before.acked = sa;
+	t.before.sent = diff_sent(t.stack);
+	t.before.kernel_lags |= ka < sa;
+
 	diff_step(t.kernel, x, &x->step[i], k);
 	diff_step(t.stack, x, &x->step[i], s);
 	diff_tidy(k, acked);
@@ -60,12 +66,13 @@ static int compare(const struct diff_exchange *x, char k[DIFF_TEXT_MAX], char s[
 {
 	int found = -1;
 
+	t.before.kernel_lags = false;
 	diff_begin(t.kernel, x);
 	diff_begin(t.stack, x);
 	for (int i = 0; i < x->n && found < 0; i++) {
 		both(x, i, k, s);
 		if (strcmp(k, s) != 0) {
-			int excuse = diff_excuse(x, i, k, s);
+			int excuse = diff_excuse(x, i, k, s, &t.before);
 
 			if (excuse < 0)
 				found = i;

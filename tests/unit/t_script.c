@@ -173,6 +173,12 @@ static void do_state(struct run *r, char *line)
 	static const char *const names[TCP_S_NUM] = {"closed",	    "syn-sent",	  "syn-received",
 						     "established", "fin-wait-1", "fin-wait-2",
 						     "close-wait",  "closing",	  "last-ack"};
+	static const char *const kinds[] = {
+		NULL,
+		[TCP_MINI_SYN] = "half-open",
+		[TCP_MINI_TIME_WAIT] = "time-wait",
+		[TCP_MINI_FIN_WAIT_2] = "fin-wait-2",
+	};
 	const struct tcp *t = r->s->tcp;
 	uint8_t own = own_find(r->s, &r->own);
 	uint32_t hash = tcp_hash(t, &r->peer, own, PEER_PORT, r->our_port).table;
@@ -180,7 +186,7 @@ static void do_state(struct run *r, char *line)
 	const char *got = "none", *w = word(&line);
 
 	if (i & TCP_TAG)
-		got = mini_at(t, i & ~TCP_TAG)->kind == TCP_MINI_SYN ? "half-open" : "time-wait";
+		got = kinds[mini_at(t, i & ~TCP_TAG)->kind];
 	else if (i != 0)
 		got = names[conn_at(t, i)->state];
 	else if (conn_find(t, r->conn) != 0)

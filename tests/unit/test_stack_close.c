@@ -128,6 +128,39 @@ Test(stack_close, in_order)
 		 "recv eof\n"
 		 "close\n"
 		 "stat segments_held 0\n"},
+		{"FIN behind a gap is reported by SACK, as an octet of its own or of its data",
+		 "listen\n"
+		 "< S 0 mss 1000 sack\n"
+		 "> SA 0 ack 1\n"
+		 "< A 1 ack 1 ; accept\n"
+		 "< FA 21 ack 1\n"
+		 "> A 1 ack 1 sacks 21-22\n"
+		 "< PA 11:21 ack 1\n"
+		 "> A 1 ack 1 sacks 11-22\n"
+		 "< FA 21 ack 1\n"
+		 "> A 1 ack 1 sacks 21-22,11-22\n"
+		 "state established\n"
+		 "< PA 1:11 ack 1 ; recv 20 ; recv eof\n"
+		 "> A 1 ack 22 nosacks\n"
+		 "state close-wait\n"
+		 "< FA 21 ack 1\n"
+		 "> A 1 ack 22 sacks 21-22\n"},
+		{"what is there behind a FIN does not count",
+		 PLAIN
+		 "< PA 21:31 ack 1\n"
+		 "> A 1 ack 1\n"
+		 "< FPA 1:21 ack 1 ; recv 20 ; recv eof\n"
+		 "> A 1 ack 22\n"
+		 "state close-wait\n"
+		 "stat segments_held 0\n"},
+		{"a FIN where data have come since was none",
+		 PLAIN
+		 "< FA 11 ack 1\n"
+		 "> A 1 ack 1\n"
+		 "< PA 1:21 ack 1 ; recv 20\n"
+		 "+ 41\n"
+		 "> A 1 ack 21\n"
+		 "state established\n"},
 		{"FIN ahead of a gap waits for the data",
 		 PLAIN
 		 "< FPA 11:21 ack 1\n"
@@ -388,6 +421,134 @@ Test(stack_close, lingering)
 		 "> none\n"
 		 "state none\n"
 		 "stat conns 0\n"},
+		{"FIN-WAIT-2 of a closed connection costs 64 bytes, and waits for FIN",
+		 PLAIN
+		 "close\n"
+		 "> FA 1 ack 1\n"
+		 "< A 1 ack 2\n"
+		 "stat conns 0\n"
+		 "state fin-wait-2\n"
+		 "< A 1 ack 2\n"
+		 "> none\n"
+		 "< A 1 ack 2 win 1\n"
+		 "> none\n"
+		 "< FA 1 ack 2\n"
+		 "> A 2 ack 2\n"
+		 "state time-wait\n"
+		 "+ 59999\n"
+		 "state time-wait\n"
+		 "+ 2\n"
+		 "state none\n"},
+		{"FIN-WAIT-2 of a closed connection: new data are refused",
+		 PLAIN
+		 "close\n"
+		 "> FA 1 ack 1\n"
+		 "< A 1 ack 2\n"
+		 "< PA 1:11 ack 2\n"
+		 "> R 2\n"
+		 "state none\n"},
+		{"FIN-WAIT-2 of a closed connection: a FIN behind a gap, too",
+		 PLAIN
+		 "close\n"
+		 "> FA 1 ack 1\n"
+		 "< A 1 ack 2\n"
+		 "< FA 11 ack 2\n"
+		 "> R 2\n"
+		 "state none\n"},
+		{"FIN-WAIT-2 of a closed connection: old data are acknowledged",
+		 PLAIN
+		 "< PA 1:11 ack 1 ; recv 10 ; close\n"
+		 "> FA 1 ack 11\n"
+		 "< A 11 ack 2\n"
+		 "state fin-wait-2\n"
+		 "< PA 1:11 ack 2\n"
+		 "> A 2 ack 11\n"
+		 "< PA 100001:100011 ack 2\n"
+		 "> A 2 ack 11\n"
+		 "state fin-wait-2\n"
+		 "< R 100001\n"
+		 "state fin-wait-2\n"
+		 "< R 12\n"
+		 "state none\n"},
+		{"FIN-WAIT-2 of a closed connection: SYN there is of a new one",
+		 PLAIN
+		 "close\n"
+		 "> FA 1 ack 1\n"
+		 "< A 1 ack 2\n"
+		 "< S 10 mss 1000\n"
+		 "> RA ? ack 11\n"
+		 "state none\n"},
+		{"an old timestamp in FIN-WAIT-2 and TIME-WAIT is answered (RFC 7323 5.3)",
+		 STAMPED
+		 "close\n"
+		 "> FA 1 ack 1\n"
+		 "< A 1 ack 2\n"
+		 "< FA 1 ack 2 ts 9 1\n"
+		 "> A 2 ack 1 ts\n"
+		 "state fin-wait-2\n"
+		 "< FA 1 ack 2\n"
+		 "> A 2 ack 2 ts\n"
+		 "< A 2 ack 2 ts 9 1\n"
+		 "> A 2 ack 2 ts\n"
+		 "state time-wait\n"},
+		{"closed after half a close: what is owed is acknowledged first",
+		 PLAIN
+		 "shutdown\n"
+		 "> FA 1 ack 1\n"
+		 "< A 1 ack 2\n"
+		 "< PA 1:11 ack 2 ; recv 10 ; close\n"
+		 "> A 2 ack 11\n"
+		 "state fin-wait-2\n"
+		 "stat conns 0\n"},
+		{"closed with data behind a gap: reported still, and refused when the gap fills",
+		 "listen\n"
+		 "< S 0 mss 1000 sack\n"
+		 "> SA 0 ack 1\n"
+		 "< A 1 ack 1 ; accept\n"
+		 "< PA 11:21 ack 1\n"
+		 "> A 1 ack 1 sacks 11-21\n"
+		 "close\n"
+		 "> FA 1 ack 1 sacks 11-21\n"
+		 "< PA 1:11 ack 1\n"
+		 "> R 1\n"
+		 "state none\n"
+		 "stat segments_held 0\n"},
+		{"RST right behind what was SACKed ends it, elsewhere in the window not",
+		 "listen\n"
+		 "< S 0 mss 1000 sack\n"
+		 "> SA 0 ack 1\n"
+		 "< A 1 ack 1 ; accept\n"
+		 "< PA 11:21 ack 1\n"
+		 "> A 1 ack 1 sacks 11-21\n"
+		 "< R 11\n"
+		 "> A 1 ack 1 sacks 11-21\n"
+		 "< R 22\n"
+		 "> A 1 ack 1 sacks 11-21\n"
+		 "< R 21\n"
+		 "> none\n"
+		 "recv ECONNRESET\n"},
+		{"RST from before the peer's own FIN ends it, from before that not",
+		 PLAIN
+		 "< FA 1 ack 1\n"
+		 "> A 1 ack 2\n"
+		 "< R 0\n"
+		 "> none\n"
+		 "state close-wait\n"
+		 "< R 1\n"
+		 "> none\n"
+		 "state closed\n"},
+		{"acknowledgements of what never was sent are challenged, however old",
+		 PLAIN
+		 "send 10\n"
+		 "> PA 1:11 ack 1\n"
+		 "< A 1 ack 11\n"
+		 "< PA 1:2 ack 1\n"
+		 "+ 41\n"
+		 "> A 11 ack 2\n"
+		 "< PA 2:3 ack 0\n"
+		 "> A 11 ack 2\n"
+		 "recv 1\n"
+		 "recv again\n"},
 		{"FIN-WAIT-2 of one only half closed does not",
 		 PLAIN
 		 "shutdown\n"

@@ -86,7 +86,7 @@ Test(stack_data, receiving)
 		 "< PA 301:401 ack 1\n"
 		 "> A 1 ack 1 sacks 301-401,101-201\n"
 		 "< PA 501:601 ack 1\n"
-		 "> A 1 ack 1 sacks 501-601,101-201,301-401\n"
+		 "> A 1 ack 1 sacks 501-601,301-401,101-201\n"
 		 "< PA 201:301 ack 1\n"
 		 "> A 1 ack 1 sacks 101-401,501-601\n"
 		 "< PA 1:101 ack 1\n"
@@ -94,11 +94,13 @@ Test(stack_data, receiving)
 		 "recv 400\n"
 		 "< PA 401:501 ack 1\n"
 		 "> A 1 ack 601 nosacks\n"},
-		{"what overlaps is one block",
+		{"what overlaps is one block, and what came twice is told first (RFC 2883)",
 		 OPEN "< PA 21:31 ack 1\n"
 		 "> A 1 ack 1 sacks 21-31\n"
 		 "< PA 11:41 ack 1\n"
-		 "> A 1 ack 1 sacks 11-41\n"
+		 "> A 1 ack 1 sacks 21-31,11-41\n"
+		 "< PA 15:20 ack 1\n"
+		 "> A 1 ack 1 sacks 15-20,11-41\n"
 		 "< PA 1:11 ack 1 ; recv 40\n"
 		 "> A 1 ack 41 nosacks\n"},
 		{"the gap closed: no SACK any more",
@@ -132,8 +134,43 @@ Test(stack_data, receiving)
 		 "recv 5\n"
 		 "+ 41\n"
 		 "> A 1 ack 16\n"},
-		{"a segment without ACK is dropped",
+		{"D-SACK: a segment that came twice, whole or in part",
+		 OPEN
+		 "< PA 1:11 ack 1 ; recv 10\n"
+		 "+ 41\n"
+		 "> A 1 ack 11 nosacks\n"
+		 "< PA 1:11 ack 1\n"
+		 "> A 1 ack 11 sacks 1-11\n"
+		 "< PA 6:16 ack 1 ; recv 5\n"
+		 "> A 1 ack 16 sacks 6-11\n"
+		 "< PA 16:26 ack 1 ; recv 10\n"
+		 "+ 41\n"
+		 "> A 1 ack 26 nosacks\n"},
+		{"D-SACK: once, and before what is behind a gap",
+		 OPEN
+		 "< PA 11:21 ack 1\n"
+		 "> A 1 ack 1 sacks 11-21\n"
+		 "< PA 11:21 ack 1\n"
+		 "> A 1 ack 1 sacks 11-21,11-21\n"
+		 "< PA 31:41 ack 1\n"
+		 "> A 1 ack 1 sacks 31-41,11-21\n"},
+		{"D-SACK: what fills a gap and more",
+		 OPEN
+		 "< PA 11:21 ack 1\n"
+		 "> A 1 ack 1 sacks 11-21\n"
+		 "< PA 1:16 ack 1 ; recv 20\n"
+		 "> A 1 ack 21 sacks 11-16\n"},
+		{"no D-SACK where SACK was not agreed upon",
 		 PLAIN
+		 "< PA 1:11 ack 1 ; recv 10\n"
+		 "+ 41\n"
+		 "> A 1 ack 11\n"
+		 "< PA 1:11 ack 1\n"
+		 "> A 1 ack 11 nosacks\n"},
+		{"a segment without ACK is dropped, wherever its number is",
+		 PLAIN
+		 "< P 100001:100011\n"
+		 "> none\n"
 		 "< P 1:11\n"
 		 "> none\n"
 		 "recv again\n"},
@@ -462,10 +499,32 @@ Test(stack_data, odd_segments)
 		 OPEN
 		 "< PA 1:11 ack 1 ts 5000 1 ; recv 10 ; send 1\n"
 		 "> PA 1:2 ack 11 ecr 5000\n"
-		 "< PA 11:21 ack 2 ts 4999 1\n"
+		 "< PA 11:21 ack 2 ts 4998 1\n"
 		 "> A 2 ack 11 ecr 5000\n"
 		 "recv again\n"
 		 "stat tcp_paws 1\n"},
+		{"PAWS: one less is the same tick, and the newer one is echoed",
+		 OPEN
+		 "< PA 1:11 ack 1 ts 5000 1 ; recv 10 ; send 1\n"
+		 "> PA 1:2 ack 11 ecr 5000\n"
+		 "< PA 11:21 ack 2 ts 4999 1 ; recv 10 ; send 1\n"
+		 "> PA 2:3 ack 21 ecr 5000\n"},
+		{"PAWS: an acknowledgement that was overtaken is not answered",
+		 OPEN
+		 "< PA 1:11 ack 1 ts 5000 1 ; recv 10 ; send 1\n"
+		 "> PA 1:2 ack 11\n"
+		 "< A 1 ack 1 ts 4000 1\n"
+		 "> none\n"
+		 "stat tcp_paws 1\n"
+		 "< A 11 ack 1 ts 5000 1\n"
+		 "< A 11 ack 1 ts 4950 1\n"
+		 "> none\n"
+		 "stat tcp_paws 2\n"
+		 "< A 11 ack 1 ts 100 1\n"
+		 "> A 2 ack 11\n"
+		 "< A 11 ack 2 ts 4950 1\n"
+		 "> A 2 ack 11\n"
+		 "stat tcp_paws 4\n"},
 		{"PAWS ends after 24 days of silence",
 		 OPEN
 		 "< PA 1:11 ack 1 ts 5000 1 ; recv 10\n"

@@ -388,12 +388,45 @@ Test(stack_loss, shut_windows)
 		 "< A 1 ack 10001\n"
 		 "+ 100000\n"
 		 "> none\n"},
-		{"FIN does not need a window",
+		{"FIN waits for a window: it is asked for, without an octet",
 		 PLAIN
 		 "< A 1 ack 1 win 0 ; shutdown\n"
+		 "> none\n"
+		 "+ 1001\n"
+		 "> A 0 ack 1\n"
+		 "< A 1 ack 1 win 0\n"
+		 "+ 1998\n"
+		 "> none\n"
+		 "+ 2\n"
+		 "> A 0 ack 1\n"
+		 "< A 1 ack 1 win 1\n"
 		 "> FA 1 ack 1\n"
 		 "< A 1 ack 2 win 0\n"
 		 "state fin-wait-2\n"},
+		{"FIN waits behind data that fill the window",
+		 PLAIN
+		 "< A 1 ack 1 win 100 ; send 100 ; shutdown\n"
+		 "> PA 1:101 ack 1\n"
+		 "< A 1 ack 101 win 0\n"
+		 "> none\n"
+		 "< A 1 ack 101 win 10\n"
+		 "> FA 101 ack 1\n"},
+		{"FIN once sent is sent again into a window that has shut",
+		 PLAIN
+		 "shutdown\n"
+		 "> FA 1 ack 1\n"
+		 "< A 1 ack 1 win 0\n"
+		 "+ 1001\n"
+		 "> FA 1 ack 1\n"},
+		{"the window taken back: acknowledgements at its edge, which the peer looks at",
+		 PLAIN
+		 "send 200\n"
+		 "> PA 1:201 ack 1\n"
+		 "< A 1 ack 1 win 50\n"
+		 "< PA 11:21 ack 1 win 50\n"
+		 "> A 51 ack 1\n"
+		 "< PA 11:21 ack 1 win 200\n"
+		 "> A 201 ack 1\n"},
 		{"a window of less than a segment is used after a while (MUST-38)",
 		 PLAIN
 		 "< A 1 ack 1 win 100 ; send 1000\n"
