@@ -8,7 +8,7 @@
 /*
  * Properties: a file that is refused leaves the list as it was and says where in one line; of one
  * that is read every index and count is in bounds, and what is kept of each case as its text is
- * read again to the same case.
+ * read again to the same case. What is written for our own stack is a whole case as well.
  */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -97,6 +97,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 1; i < cases.n; i++) {
 		check_case(&cases.list[i]);
 		check_text(&cases.list[i]);
+		if (!cases.list[i].bypass)
+			continue;
+		check_case(cases.list[i].bypass);
+		REQUIRE(cases.list[i].bypass->differs && !cases.list[i].bypass->bypass);
 	}
 	case_list_free(&cases);
 	return 0;

@@ -67,7 +67,7 @@ static const struct {
 	{"bind-*", 10, NULL},
 	{"gets-*", 11, NULL},
 	{"forged-*", 10, NULL},
-	{"tcp-reused-*", 6, NULL},
+	{"tcp-reused-*", 7, NULL},
 };
 
 /* The kernel of that host has no socket, and the connection is judged all the same. */
