@@ -14,7 +14,7 @@ enum {
 
 void link_arg_init(struct engine_link *l)
 {
-	*l = (struct engine_link){.netns_fd = -1};
+	*l = (struct engine_link){.netns_fd = -1, .own_mac = true};
 }
 
 int link_arg_address(const char *command, struct engine_link *l, const char *text)
@@ -65,4 +65,12 @@ int link_arg_kind(const char *command, struct engine_link *l, const char *text)
 	if (l->xdp || l->sendmmsg || strcmp(text, "ring") == 0)
 		return 0;
 	return cli_usage_error(command, "--link '%.64s': say ring, sendmmsg or xdp", text);
+}
+
+int link_arg_mac(const char *command, struct engine_link *l, const char *text)
+{
+	l->own_mac = strcmp(text, "own") == 0;
+	if (l->own_mac || strcmp(text, "interface") == 0)
+		return 0;
+	return cli_usage_error(command, "--mac '%.64s': say own or interface", text);
 }

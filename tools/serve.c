@@ -37,6 +37,7 @@ enum {
 	OPT_ADDRESS,
 	OPT_GATEWAY,
 	OPT_LINK,
+	OPT_MAC,
 	OPT_NO_DAD,
 };
 
@@ -82,6 +83,9 @@ static const char help_text[] =
 	"      --gateway ADDR   bypass: the router for everybody else; one per family\n"
 	"      --link L         bypass: ring (default), sendmmsg (no ring to send from), or xdp\n"
 	"                       (AF_XDP: a third cheaper a frame, as root, offloads off)\n"
+	"      --mac WHOSE      bypass: own (default: on a veth or tap a MAC of its own, so that "
+	"the\n"
+	"                       kernel does not look at each frame as well) or interface\n"
 	"      --no-dad         bypass: use the addresses without asking whether they are taken\n"
 	"  -J, --json           one JSON object per line\n"
 	"  -q, --quiet          no line per connection\n"
@@ -220,6 +224,9 @@ static int option_apply(void *options, int c)
 	case OPT_LINK:
 		o->has_link = true;
 		return link_arg_kind("serve", &o->link, optarg);
+	case OPT_MAC:
+		o->has_link = true;
+		return link_arg_mac("serve", &o->link, optarg);
 	case OPT_NO_DAD:
 		o->link.skip_dad = o->has_link = true;
 		return 0;
@@ -243,8 +250,9 @@ static int link_check_options(const struct options *o)
 	bool bypass = strcmp(o->engine, "bypass") == 0;
 
 	if (o->has_link && !bypass)
-		return cli_usage_error("serve", "-i, --address, --gateway, --link and --no-dad are "
-						"options of --engine bypass: add it");
+		return cli_usage_error("serve",
+				       "-i, --address, --gateway, --link, --mac and --no-dad are "
+				       "options of --engine bypass: add it");
 	if (bypass && (o->link.ifname == NULL || o->link.n_addrs == 0))
 		return cli_usage_error("serve", "--engine bypass needs -i INTERFACE and --address "
 						"ADDR/PREFIX: it brings its own addresses");
@@ -289,6 +297,7 @@ static int options_read(int argc, char **argv, struct options *o)
 		{"address", required_argument, NULL, OPT_ADDRESS},
 		{"gateway", required_argument, NULL, OPT_GATEWAY},
 		{"link", required_argument, NULL, OPT_LINK},
+		{"mac", required_argument, NULL, OPT_MAC},
 		{"no-dad", no_argument, NULL, OPT_NO_DAD},
 		{"idle-timeout", required_argument, NULL, OPT_IDLE},
 		{"max-conns", required_argument, NULL, OPT_CONNS},

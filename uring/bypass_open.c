@@ -162,6 +162,7 @@ static int open_link(struct bypass *b, struct engine_error *err)
 	struct link_config cfg = {.netns_fd = l->netns_fd,
 				  .rx_slots = BYPASS_RX_SLOTS,
 				  .tx_sendmmsg = l->sendmmsg,
+				  .own_mac = l->own_mac,
 				  .keep_queueing = l->keep_queueing};
 	struct link probe = {0};
 	struct addr taken = ADDR_ANY6;
@@ -215,6 +216,11 @@ static void describe(struct bypass *b)
 
 	at = (size_t)snprintf(b->text, sizeof(b->text), "bypass: user-space TCP on %s (%s)",
 			      l->ifname, l->xdp ? "AF_XDP" : "AF_PACKET rings");
+	if (!l->xdp && l->own_mac && b->link->any_mac)
+		at += (size_t)snprintf(b->text + at, sizeof(b->text) - at,
+				       ", station %02x:%02x:%02x:%02x:%02x:%02x", b->link->mac[0],
+				       b->link->mac[1], b->link->mac[2], b->link->mac[3],
+				       b->link->mac[4], b->link->mac[5]);
 	for (int i = 0; i < l->n_addrs && at < sizeof(b->text); i++) {
 		if (b->link->mtu < IPV6_MTU_MIN && !addr_is_mapped(&l->addrs[i].addr))
 			continue;

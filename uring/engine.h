@@ -63,9 +63,11 @@ struct engine_link {
 	struct addr gateway4, gateway6; /* the wildcard: none */
 	bool xdp;			/* AF_XDP instead of AF_PACKET rings */
 	bool sendmmsg;			/* AF_PACKET: no ring to send from */
-	bool skip_dad;			/* the addresses are used without asking who has them */
-	bool keep_queueing;		/* AF_PACKET: through the queueing discipline, so that a tap
-					   on the same interface sees what is sent */
+	bool own_mac;	    /* AF_PACKET on a veth or tap: be a station of our own, which
+			       the kernel's IP layer passes by */
+	bool skip_dad;	    /* the addresses are used without asking who has them */
+	bool keep_queueing; /* AF_PACKET: through the queueing discipline, so that a tap
+			       on the same interface sees what is sent */
 	/* Called now and then while duplicates are looked for; true ends it. NULL: not called. */
 	bool (*give_up)(void *arg);
 	void *give_up_arg;

@@ -48,7 +48,8 @@ struct link {
 	int fd; /* to poll() for frames */
 	unsigned int ifindex;
 	uint32_t mtu;
-	uint8_t mac[6];
+	uint8_t mac[6]; /* the station we are */
+	bool any_mac;	/* the interface takes frames for whatever station: a veth or a tap */
 	uint32_t slots; /* received frames that may wait; fewer than asked for where memory is short
 			 */
 };
@@ -96,6 +97,7 @@ struct link_config {
 	uint32_t rx_slots;    /* 0: 4096 */
 	uint32_t tx_slots;    /* 0: 1024 */
 	bool tx_sendmmsg;     /* instead of a ring to send from */
+	bool own_mac;	      /* rings, where the interface is any_mac: be a station of our own */
 	bool keep_queueing;   /* send through the queueing discipline: then a tap on the same
 				 interface sees what we send */
 };
@@ -103,10 +105,18 @@ struct link_config {
 /*
  * What must be true of an interface before a stack may use it, over netlink: it is there, it is up,
  * it carries Ethernet, and the kernel has no address on it (it would answer, and reset our
- * connections). Fills index, MTU and MAC of @l. Returns 0; -ENODEV, -ENETDOWN, -EPROTONOSUPPORT,
- * -EADDRINUSE (an address; @kernel_addr, if not NULL, receives it), or another -errno.
+ * connections). Fills index, MTU, MAC and any_mac of @l. Returns 0; -ENODEV, -ENETDOWN,
+ * -EPROTONOSUPPORT, -EADDRINUSE (an address; @kernel_addr, if not NULL, receives it), or another
+ * -errno.
  */
 int link_check(int netns_fd, unsigned int ifindex, struct link *l, struct addr *kernel_addr);
+
+/*
+ * Makes the interface's MAC one of our own, always the same, locally administered (IEEE 802 8.2.2).
+ * A ring gets copies: the kernel's IP layer sees each frame as well, looks for a route and, for
+ * IPv6, for whom to complain to. What is for another station it drops at once.
+ */
+void link_own_mac(uint8_t mac[6]);
 
 /*
  * AF_PACKET rings (link_ring.c) and AF_XDP in copy mode (link_xdp.c). Both need CAP_NET_RAW in the

@@ -11,12 +11,37 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct check {
 	struct link *l;
 	struct addr *kernel_addr;
 	int verdict; /* 0 or -errno */
 };
+
+/* These have no filter of addresses, and whoever is at the other end made them for us. */
+static bool takes_any_mac(const struct nlattr *linkinfo)
+{
+	struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, linkinfo)
+	{
+		if (mnl_attr_get_type(attr) != IFLA_INFO_KIND ||
+		    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
+			continue;
+		return strcmp(mnl_attr_get_str(attr), "veth") == 0 ||
+		       strcmp(mnl_attr_get_str(attr), "tun") == 0;
+	}
+	return false;
+}
+
+void link_own_mac(uint8_t mac[6])
+{
+	enum { GROUP = 1, LOCAL = 2, OURS = 0x40 };
+
+	/* A local one differs in one bit more, so that it is not the interface's either. */
+	mac[0] = (uint8_t)((mac[0] & LOCAL ? mac[0] ^ OURS : mac[0] | LOCAL) & ~GROUP);
+}
 
 static int on_link(const struct nlmsghdr *msg, void *arg)
 {
@@ -36,6 +61,8 @@ static int on_link(const struct nlmsghdr *msg, void *arg)
 		if (mnl_attr_get_type(attr) == IFLA_ADDRESS &&
 		    mnl_attr_get_payload_len(attr) == sizeof(c->l->mac))
 			memcpy(c->l->mac, mnl_attr_get_payload(attr), sizeof(c->l->mac));
+		if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
+			c->l->any_mac = takes_any_mac(attr);
 	}
 	return MNL_CB_OK;
 }

@@ -420,6 +420,8 @@ int link_ring_open(const struct link_config *cfg, struct link **out)
 	ret = link_check(cfg->netns_fd, cfg->ifindex, &r->link, NULL);
 	if (ret < 0)
 		goto err_free;
+	if (cfg->own_mac && r->link.any_mac)
+		link_own_mac(r->link.mac);
 	ret = open_rx(r, cfg);
 	if (ret < 0)
 		goto err_free;

@@ -34,9 +34,10 @@ void real_make(struct real *r)
 void real_serve(struct real *r, const char *workload, const char *const *args)
 {
 	const char *all[PROGRAM_ARGS_MAX] = {"serve", "-q", "--workload", workload};
-	const char *const own[] = {"--engine",	      "bypass",	   "-i",
-				   r->ifname,	      "--no-dad",  "--address",
-				   "198.51.100.2/24", "--address", "2001:db8:1::2/64"};
+	const char *const own[] = {"--engine", "bypass", "-i", r->ifname, "--no-dad", "--address",
+				   "198.51.100.2/24", "--address", "2001:db8:1::2/64",
+				   /* A lab's neighbours are permanent. */
+				   "--mac", "interface"};
 	struct program_how how = {.netns_fd = r->server_netns, .dies_with_us = true};
 	struct pollfd ready;
 	char line[512];

@@ -177,6 +177,8 @@ static const struct refusal REFUSALS[] = {
 	{ARGS("serve", "--udp", "--workload", "http"), USAGE, "needs TCP"},
 	{ARGS("serve", "--workers", "0"), USAGE, "'0'"},
 	{ARGS("serve", "--report-peers", "maybe"), USAGE, "say on or off"},
+	{ARGS("serve", "--mac", "mine"), USAGE, "say own or interface"},
+	{ARGS("serve", "--mac", "own", "--engine", "epoll"), USAGE, "options of --engine bypass"},
 	{ARGS("serve", "--direct", "--engine", "epoll"), USAGE, "option of --engine uring"},
 	{ARGS("serve", "--direct", "--udp"), USAGE, "drop one of them"},
 	{ARGS("serve", "--metrics", "9100"), USAGE, "127.0.0.1:9100"},

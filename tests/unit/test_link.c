@@ -204,6 +204,81 @@ Test(link, only_our_frames_arrive)
 	unpair(a, b);
 }
 
+/* IPv4 packets that the kernel's own IP layer of this namespace has received. */
+static unsigned long kernel_ip_received(void)
+{
+	FILE *f = fopen("/proc/thread-self/net/snmp", "re");
+	unsigned long forwarding, ttl, received = 0;
+	char line[512];
+
+	cr_assert(f != NULL);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Ip: %lu %lu %lu", &forwarding, &ttl, &received) == 3)
+			break;
+	}
+	fclose(f);
+	return received;
+}
+
+static struct link *open_station(const char *ifname, bool own)
+{
+	struct link_config cfg = {.netns_fd = -1, .ifindex = t_link_index(ifname), .own_mac = own};
+	struct link *l = NULL;
+
+	cr_assert(link_ring_open(&cfg, &l) == 0);
+	return l;
+}
+
+static void send_and_take(struct link *from, struct link *to, uint32_t mark)
+{
+	uint8_t *p = link_reserve(from, 60);
+	struct link_frame f;
+
+	cr_assert(p != NULL);
+	make_frame(p, 60, to->mac, from->mac, ETH_P_IP, mark);
+	p[14] = 0x45;
+	link_commit(from, 60);
+	cr_assert(link_flush(from) == 0);
+	wait_rx(to, &f);
+	cr_assert(memcmp(f.bytes, to->mac, 6) == 0);
+}
+
+Test(link, the_kernel_passes_by_what_is_for_a_station_of_our_own)
+{
+	struct link where = {0}, *own, *plain, *from;
+	unsigned long before;
+
+	t_net_enter();
+	t_veth_add("va", "vb");
+	cr_assert(link_check(-1, t_link_index("va"), &where, NULL) == 0 && where.any_mac);
+	from = open_station("vb", false);
+	plain = open_station("va", false);
+	cr_assert(memcmp(plain->mac, where.mac, 6) == 0);
+	before = kernel_ip_received();
+	send_and_take(from, plain, 1);
+	cr_expect(kernel_ip_received() == before + 1, "the kernel looks at it, too");
+	link_close(plain);
+
+	own = open_station("va", true);
+	cr_assert(memcmp(own->mac, where.mac, 6) != 0 && (own->mac[0] & 3) == 2);
+	before = kernel_ip_received();
+	for (uint32_t i = 0; i < 10; i++)
+		send_and_take(from, own, i);
+	cr_expect(kernel_ip_received() == before, "the kernel does not look at it");
+	send_frame(from, where.mac, 60, 99);
+	cr_assert(link_flush(from) == 0 && nothing_for(own, 50), "the interface's is not ours");
+	unpair(own, from);
+}
+
+Test(link, a_station_of_our_own_is_another_one_whatever_the_interface_is)
+{
+	uint8_t universal[6] = {0x00, 1, 2, 3, 4, 5}, local[6] = {0x0a, 1, 2, 3, 4, 5};
+
+	link_own_mac(universal);
+	link_own_mac(local);
+	cr_expect(universal[0] == 0x02 && local[0] == 0x4a);
+}
+
 /* What a kernel sends with segmentation offload: one frame of 30000 bytes, checksum unfinished. */
 Test(link, a_superframe_is_fetched_whole)
 {

@@ -49,12 +49,14 @@ static const char *workload_of(enum bench_work w)
 	return w == BENCH_ACCEPT ? "accept" : w == BENCH_HTTP ? "http" : "echo";
 }
 
-static void add_stack(struct command *cmd, const struct lab_host *host)
+static void add_stack(struct command *cmd, const struct lab_host *host, bool asked_for)
 {
 	char text[ADDR_STRLEN];
 
 	/* Nobody else is in the lab; asking takes seconds (RFC 5227 2.1). */
 	add(cmd, "--no-dad");
+	add(cmd, "--mac");
+	add(cmd, "%s", asked_for ? "own" : "interface");
 	add(cmd, "-i");
 	add(cmd, "%s", host->ifname);
 	add(cmd, "--address");
@@ -97,7 +99,8 @@ void command_server(struct command *cmd, const struct lab *lab, const struct ben
 	}
 	if (!command_server_is_bare(s))
 		return;
-	add_stack(cmd, &lab->host[LAB_SERVER]);
+	/* Our generator asks who has the address; the kernel in the lab takes it for known. */
+	add_stack(cmd, &lab->host[LAB_SERVER], p->loads[c->load].raw);
 	if (strcmp(s->name, BENCH_BYPASS_XDP) == 0) {
 		add(cmd, "--link");
 		add(cmd, "xdp");
