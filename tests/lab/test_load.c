@@ -440,6 +440,54 @@ Test(load, nobody_has_the_target)
 	}
 }
 
+/* A FIN of a server's old connection, to the first of the sources. */
+static void send_old_segment(const struct host *h, const struct raw_config *cfg)
+{
+	struct frame_spec spec = {.ipv6 = !addr_is_mapped(&cfg->target.addr),
+				  .src = cfg->target.addr,
+				  .dst = cfg->sources.first,
+				  .dport = cfg->sources.port_lo,
+				  .dst_mac = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	struct template_fields f = {.sport = cfg->target.port, .seq = 1, .ack = 1};
+	static struct template_set set;
+	uint8_t frame[TEMPLATE_FRAME_MAX];
+	size_t len;
+	int fd;
+
+	memcpy(spec.src_mac, h->lab.host[LAB_SERVER].mac, sizeof(spec.src_mac));
+	cr_assert(template_fill(&set, &spec, "", 0) == 0);
+	f.low = get_be32(cfg->target.addr.b + 12);
+	len = template_write(&set.kind[SEGMENT_FIN], &f, frame);
+	fd = netns_socket(h->lab.host[LAB_SERVER].netns_fd, AF_PACKET, SOCK_RAW, 0);
+	to.sll_ifindex = (int)h->lab.host[LAB_SERVER].ifindex;
+	cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+	cr_assert(send(fd, frame, len, 0) == (ssize_t)len, "send: %m");
+	close(fd);
+}
+
+/* What an earlier run left open is told again by the server, before it has been found. */
+Test(load, segments_that_come_before_the_server_is_found_are_passed_over)
+{
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct load_plan plan = plan_of(LOAD_ACCEPT, 1, LOAD_CLOSE_RST);
+		struct raw_config cfg;
+		const char *what;
+		struct raw *raw;
+		struct host h;
+
+		host_start(&h, "accept");
+		cfg = raw_config_of(&h, v6, &plan);
+		cr_assert(raw_open(&cfg, &raw, &what) == 0);
+		send_old_segment(&h, &cfg);
+		cr_assert(raw_resolve(raw) == 0);
+		cr_assert(raw_run(raw) == 0);
+		expect_perfect(raw_result(raw), COUNT);
+		raw_close(raw);
+		host_stop(&h);
+	}
+}
+
 /* Asks from the server's end, while a load runs, for the last of the sources. */
 struct asker {
 	const struct host *h;

@@ -77,6 +77,7 @@ struct raw {
 	uint8_t mac[6];
 	uint8_t server_mac[6];
 	bool resolved;
+	bool ready; /* the templates are filled */
 	struct usage usage;
 	uint64_t now; /* CLOCK_MONOTONIC, read once a turn */
 };
@@ -172,6 +173,10 @@ static int take_segment(struct raw *raw, const struct ring_frame *f, const struc
 	uint8_t before;
 	int rc;
 
+	/* A segment of an earlier run, while the server is looked for: there is nothing to send
+	 * yet. */
+	if (!raw->ready)
+		return 0;
 	if (place < 0 || info->sport != target->port || !addr_eq(&info->src, &target->addr)) {
 		run_dislike(&raw->run, LOAD_WRONG_HOST);
 		return 0;
@@ -510,6 +515,7 @@ static int ask(struct raw *raw, uint32_t n)
 
 static int fill_templates(struct raw *raw)
 {
+	int rc;
 	struct frame_spec spec = {.ipv6 = !addr_is_mapped(&raw->cfg.target.addr),
 				  .src = raw->cfg.sources.first,
 				  .dst = raw->cfg.target.addr,
@@ -517,7 +523,9 @@ static int fill_templates(struct raw *raw)
 
 	memcpy(spec.dst_mac, raw->server_mac, sizeof(spec.dst_mac));
 	memcpy(spec.src_mac, raw->mac, sizeof(spec.src_mac));
-	return template_fill(&raw->templates, &spec, raw->cfg.payload, raw->cfg.plan.payload);
+	rc = template_fill(&raw->templates, &spec, raw->cfg.payload, raw->cfg.plan.payload);
+	raw->ready = rc == 0;
+	return rc;
 }
 
 /* Takes frames for as long as any come and not all questions are answered. */
