@@ -81,6 +81,9 @@ static int watch_on(const struct witness_options *o, struct watch *w,
 		rc = watch_step(w);
 		if (rc < 0)
 			return rc;
+		/* All that one step told at once: a system call for each would cost as much again.
+		 */
+		fflush(stdout);
 		if (fds[n].revents)
 			break;
 	}
@@ -186,6 +189,7 @@ static int run_live(const struct witness_options *o, unsigned int ifindex, struc
 	say_ready(o, w);
 	rc = watch_on(o, w, &p, sigfd);
 	watch_stop(w);
+	fflush(stdout);
 	close_trace(f, w);
 	exit_code = finish(o, w, rc);
 	if (f->evidence) {

@@ -136,8 +136,6 @@ void witness_print(const struct judge_report *rep, const struct judged *j,
 		print_who(j);
 		printf("  begins\n");
 	}
-	if (!p->o->file)
-		fflush(stdout);
 }
 
 int witness_exit_code(const struct flow_totals *t)

@@ -218,14 +218,14 @@ static int measure_run(struct session *s, struct bench_sample *out)
 
 static int measure_watched(struct session *s, struct bench_sample *out)
 {
-	struct guest *watcher = NULL;
-	int ret = watching_begin(s, &watcher);
+	int ret = watching_begin(s, &s->watcher);
 
 	if (ret == 0)
 		ret = measure_run(s, out);
 	if (ret == 0)
-		ret = watching_end(s, watcher, &out->watched, &out->spoilers.watch_drops);
-	guest_free(watcher);
+		ret = watching_end(s, s->watcher, &out->watched, &out->spoilers.watch_drops);
+	guest_free(s->watcher);
+	s->watcher = NULL;
 	return ret;
 }
 

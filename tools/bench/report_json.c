@@ -79,6 +79,8 @@ static json_t *row_json(const struct bench_results *r, uint32_t cell)
 	json_object_set_new(row, "client_cpu", json_real(last->client_cpu));
 	json_object_set_new(row, "frames_in_per_conn", json_real(last->frames_in));
 	json_object_set_new(row, "frames_out_per_conn", json_real(last->frames_out));
+	if (load->watched)
+		json_object_set_new(row, "frames_watched", json_integer((json_int_t)last->watched));
 	json_object_set_new(row, "spoiled", spoiled_json(r, cell));
 	return row;
 }

@@ -62,6 +62,8 @@ int session_wait(const struct session *s, struct guest *g, int ms)
 	guest_step(g);
 	if (s->server && g != s->server)
 		guest_step(s->server);
+	if (s->watcher && g != s->watcher)
+		guest_step(s->watcher);
 	return s->cfg->tick && s->cfg->tick(s->cfg->arg) ? -EINTR : 0;
 }
 

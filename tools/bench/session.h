@@ -13,8 +13,9 @@ struct session {
 	const struct bench_cell *cell;
 	const struct measure_config *cfg;
 	struct guest *server;
-	int answer; /* bytes, see struct command_run */
-	char *what; /* MEASURE_WHAT bytes: why something failed */
+	struct guest *watcher; /* the witness beside it, NULL: none; only read from here */
+	int answer;	       /* bytes, see struct command_run */
+	char *what;	       /* MEASURE_WHAT bytes: why something failed */
 };
 
 /* The lab the server needs, the server in it, listening; fills all but the four given pointers. */
