@@ -34,8 +34,8 @@ int owner_open(struct owner **out);
 int owner_fd(const struct owner *o);
 
 /*
- * Asks for the holder of a connection, or of a @listener; @tag comes back with the answer. Returns 0,
- * or -EAGAIN when too much is being asked.
+ * Asks for the holder of a connection, or of a @listener; @tag comes back with the answer. Returns
+ * 0, or -EAGAIN when too much is being asked.
  */
 int owner_ask(struct owner *o, uint64_t tag, uint32_t inode, bool listener);
 
