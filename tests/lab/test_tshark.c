@@ -322,7 +322,7 @@ Test(tshark, agrees_on_every_frame_of_the_lab, .timeout = 120)
 	snprintf(path, sizeof(path), "%s/*/*.pcapng", evidence);
 	snprintf(all, sizeof(all), "%s/all.pcapng", dir);
 	program_run(&r, NULL, (const char *const[]){"lab", "--evidence-dir", evidence, NULL});
-	cr_assert_eq(r.exit_code, 0, "%s", r.err);
+	cr_assert_eq(r.exit_code, 0, "exit %d: %s%s", r.exit_code, r.out, r.err);
 	files = join_files(path, all);
 	n = agree_on(all, false);
 	cr_expect_gt(files, 5);
