@@ -48,6 +48,8 @@ enum bug {
 	BUG_TALKS,
 	BUG_IGNORES_TERM,
 	BUG_CRASHES,
+	BUG_STUCK, /* answers six datagrams, and none after them */
+	BUG_TIRED, /* the same with three: not one for each address */
 	BUG_NUM
 };
 
@@ -72,6 +74,8 @@ static const char *const NAMES[BUG_NUM] = {
 	[BUG_TALKS] = "talks",
 	[BUG_IGNORES_TERM] = "ignores-term",
 	[BUG_CRASHES] = "crashes",
+	[BUG_STUCK] = "stuck",
+	[BUG_TIRED] = "tired",
 };
 
 static enum bug bug;
@@ -219,9 +223,13 @@ static void serve_datagram(int fd)
 			     .msg_iovlen = 1,
 			     .msg_control = control,
 			     .msg_controllen = sizeof(control)};
+	static unsigned int datagrams;
 	const char *answer;
 
 	if (recvmsg(fd, &msg, MSG_DONTWAIT) < 0)
+		return;
+	datagrams++;
+	if ((bug == BUG_STUCK && datagrams > 6) || (bug == BUG_TIRED && datagrams > 3))
 		return;
 	write_client(&from, false);
 	if (bug != BUG_FORGED_MAPPED && is_forged(&from, &msg))

@@ -238,6 +238,45 @@ Test(audit, restart_finds_what_cannot_listen_again)
 	expect_found("restart", "restart", "does not start again", 17210);
 }
 
+/* Only the checks that count datagrams. */
+static json_t *audit_datagrams(struct program_result *r, const char *bug, int port)
+{
+	const char *const args[] = {"audit", "-J",	    "--only", "udp-source,forged-mapped",
+				    "--",    server_path(), bug,      port_text(port),
+				    mark(),  NULL};
+
+	program_run(r, NULL, args);
+	need_namespaces(r);
+	expect_nothing_left(mark());
+	return parse(r);
+}
+
+/* The first run has spent its answers before the second check; a fresh server has new ones. */
+Test(audit, a_server_that_gets_stuck_is_tried_afresh_and_that_is_said)
+{
+	struct program_result r;
+	json_t *o = audit_datagrams(&r, "stuck", 17220);
+
+	cr_assert_str_eq(checks_with(o, "clean"), "udp-source forged-mapped", "%s", r.out);
+	cr_assert(strstr(r.out, "(tried 2 times, each with a fresh server)"), "%s", r.out);
+	json_decref(o);
+	program_result_free(&r);
+}
+
+/* Where one address was never heard to answer, the check has not been carried out. */
+Test(audit, an_address_that_did_not_answer_is_not_called_clean)
+{
+	struct program_result r;
+	json_t *o = audit_datagrams(&r, "tired", 17230);
+
+	cr_assert_str_eq(checks_with(o, "failed"), "udp-source forged-mapped", "%s", r.out);
+	cr_assert(strstr(r.out, "1 of 4 datagrams were not answered"), "%s", r.out);
+	cr_assert(strstr(r.out, "(tried 3 times, each with a fresh server)"), "%s", r.out);
+	cr_assert(r.exit_code == FAILED, "exit %d", r.exit_code);
+	json_decref(o);
+	program_result_free(&r);
+}
+
 /* Text output of an audit with nothing told. */
 static void audit_text(struct program_result *r, const char *bug, int port)
 {

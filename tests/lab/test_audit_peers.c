@@ -333,16 +333,9 @@ Test(audit_peers, redis_in_protected_mode_refuses_every_form)
 	json_decref(o);
 }
 
-static bool is(const json_t *o, const char *name, const char *status)
-{
-	const char *text = json_string_value(json_object_get(check_of(o, name), "status"));
-
-	return strcmp(text, status) == 0;
-}
-
 /*
- * Only these, and several times: this socat forks for each datagram and may lose some. Then a check
- * says that it could not be carried out; it must never say that all is well.
+ * Only these: this socat forks for each datagram, may lose some and at times gets stuck. The audit
+ * tries again with a fresh one; here nothing is repeated.
  */
 Test(audit_peers, socat_takes_a_forged_datagram_for_an_ipv4_client)
 {
@@ -356,12 +349,6 @@ Test(audit_peers, socat_takes_a_forged_datagram_for_an_ipv4_client)
 				    "EXEC:cat",
 				    NULL};
 	json_t *o = audit(args);
-
-	for (int i = 0;
-	     i < 5 && (is(o, "forged-mapped", "failed") || is(o, "udp-source", "failed")); i++) {
-		json_decref(o);
-		o = audit(args);
-	}
 
 	expect(o, "forged-mapped", "found");
 	expect(o, "udp-source", "found");

@@ -13,10 +13,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,7 +39,7 @@ struct foreign {
 	const char *request;	    /* what a client sends first */
 	size_t request_len;	    /* 0: it is a text */
 	const char *process;	    /* how its name begins */
-	const char *wants_file;	    /* it does not start without; NULL: nothing */
+	const char *wants_dir;	    /* in /run, it does not start without; NULL: nothing */
 	void (*prepare)(const char *dir);
 	int mapped_family; /* of its sockets that serve IPv4 */
 	/*
@@ -78,7 +81,16 @@ static bool find_program(const char *program, char path[PATH_SIZE])
 	return false;
 }
 
-_Noreturn static void become_server(const struct site *s, char *const *argv)
+/* A /run of its own, with this directory in it; the host's is not touched. */
+static bool give_dir(const char *dir)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", "/run", "tmpfs", 0, "mode=755") == 0 && mkdir(dir, 0755) == 0;
+}
+
+_Noreturn static void become_server(const struct site *s, const struct foreign *f,
+				    char *const *argv)
 {
 	int back, quiet = open("/dev/null", O_RDWR);
 
@@ -86,7 +98,8 @@ _Noreturn static void become_server(const struct site *s, char *const *argv)
 	dup2(quiet, STDIN_FILENO);
 	dup2(quiet, STDOUT_FILENO);
 	dup2(quiet, STDERR_FILENO);
-	if (chdir(s->dir) == 0 && netns_enter(s->lab.host[LAB_SERVER].netns_fd, &back) == 0)
+	if ((!f->wants_dir || give_dir(f->wants_dir)) && chdir(s->dir) == 0 &&
+	    netns_enter(s->lab.host[LAB_SERVER].netns_fd, &back) == 0)
 		execv(argv[0], argv);
 	_exit(127);
 }
@@ -142,13 +155,6 @@ static void site_make(struct site *s, const struct foreign *f, int proto)
 		snprintf(why, sizeof(why), "%s is not installed", f->program);
 		program_skip(why);
 	}
-	if (f->wants_file && access(f->wants_file, F_OK) < 0) {
-		char why[96];
-
-		snprintf(why, sizeof(why), "there is no %s, which %s wants", f->wants_file,
-			 f->program);
-		program_skip(why);
-	}
 	t_lab_make(&s->lab);
 	program_dir_make(s->dir, sizeof(s->dir));
 	if (f->prepare)
@@ -163,7 +169,7 @@ static void site_make(struct site *s, const struct foreign *f, int proto)
 	s->server = fork();
 	cr_assert(s->server >= 0);
 	if (s->server == 0)
-		become_server(s, argv);
+		become_server(s, f, argv);
 	if (!await_listener(s, proto)) {
 		site_free(s);
 		cr_assert_fail("%s did not begin to listen", f->program);
@@ -354,7 +360,7 @@ Test(foreign, sshd_that_forks_and_executes_itself, .timeout = 60)
 						  "PidFile=none", "-o", "UsePAM=no", "-h", "@key"},
 					 .request = "SSH-2.0-dualwire_test\r\n",
 					 .process = "sshd",
-					 .wants_file = "/run/sshd",
+					 .wants_dir = "/run/sshd",
 					 .prepare = make_host_key,
 					 .mapped_family = AF_INET};
 

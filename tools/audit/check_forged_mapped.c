@@ -172,11 +172,15 @@ void check_forged_mapped_run(struct audit *a, struct audit_result *r)
 	else if (!answering)
 		result_set(r, a->cfg->chosen ? AUDIT_FAILED : AUDIT_NOT_ASKED,
 			   "no UDP answer: --send TEXT says what it answers to");
-	else if (clear < SOURCES * answering)
+	else if (r->n)
+		result_set(r, AUDIT_FOUND, "of %d forged datagrams %zu were answered",
+			   SOURCES * answering, r->n + r->unlisted);
+	else if (clear < SOURCES * answering) {
 		result_set(
 			r, AUDIT_FAILED,
 			"it does not answer every honest IPv6 datagram, so silence proves nothing");
-	else
+		r->try_again = true;
+	} else
 		result_set(
 			r, AUDIT_CLEAN,
 			"native IPv6 datagrams from ::ffff:198.51.100.11 and ::ffff:127.0.0.1 are "

@@ -56,9 +56,31 @@ static size_t plan(const struct audit *a, size_t service, struct probe *out)
 	return n;
 }
 
+static bool is_answered(const struct probe *p)
+{
+	return p->result == PROBE_ANSWERED || p->result == PROBE_OTHER;
+}
+
+/*
+ * Those of a service that were not answered, though others of their family were: they might have
+ * been answered from anywhere. A family that is never answered is a matter of reach.
+ */
+static unsigned int lost(const struct probe *list, size_t n)
+{
+	unsigned int count[2] = {0}, answered[2] = {0}, sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		count[list[i].family == AF_INET6]++;
+		answered[list[i].family == AF_INET6] += is_answered(&list[i]);
+	}
+	for (int v6 = 0; v6 < 2; v6++)
+		sum += answered[v6] ? count[v6] - answered[v6] : 0;
+	return sum;
+}
+
 void check_udp_source_run(struct audit *a, struct audit_result *r)
 {
-	unsigned int asked = 0, answered = 0, services = 0;
+	unsigned int asked = 0, answered = 0, services = 0, unclear = 0;
 	struct probe *list = calloc(a->n_services * TARGETS, sizeof(*list));
 	size_t first[SERVICES_MAX + 1] = {0};
 	int ret = list ? 0 : -1;
@@ -77,8 +99,8 @@ void check_udp_source_run(struct audit *a, struct audit_result *r)
 
 		udp_source_judge(service_text(&a->services[i], where), list + first[i], n, r);
 		for (size_t k = first[i]; k < first[i + 1]; k++)
-			answered +=
-				list[k].result == PROBE_ANSWERED || list[k].result == PROBE_OTHER;
+			answered += is_answered(&list[k]);
+		unclear += lost(list + first[i], n);
 		asked += (unsigned int)n;
 	}
 	free(list);
@@ -86,10 +108,19 @@ void check_udp_source_run(struct audit *a, struct audit_result *r)
 		result_set(r, AUDIT_FAILED, "the clients could not be run to their end");
 	else if (!services)
 		result_set(r, AUDIT_NOT_ASKED, "it has no UDP port");
-	else if (!answered)
+	else if (!asked)
 		result_set(r, a->cfg->chosen ? AUDIT_FAILED : AUDIT_NOT_ASKED,
 			   "no UDP answer: --send TEXT says what it answers to");
-	else
+	else if (!answered) {
+		result_set(r, AUDIT_FAILED, "no UDP answer: --send TEXT says what it answers to");
+		r->try_again = true;
+	} else if (unclear && !r->n) {
+		result_set(r, AUDIT_FAILED,
+			   "%u of %u datagrams were not answered, so it is not known from where "
+			   "they would be",
+			   unclear, asked);
+		r->try_again = true;
+	} else
 		result_set(r, AUDIT_CLEAN, "%u of %u answers came from the address that was asked",
-			   answered - (unsigned int)r->n - (unsigned int)r->unlisted, asked);
+			   answered - (unsigned int)r->n - (unsigned int)r->unlisted, answered);
 }

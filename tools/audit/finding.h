@@ -33,6 +33,7 @@ struct audit_result {
 	char summary[FINDING_TEXT];
 	struct finding list[FINDINGS_MAX];
 	size_t n, unlisted;
+	bool try_again; /* AUDIT_FAILED because the server lost something: a fresh one may not */
 	unsigned int ms;
 };
 
