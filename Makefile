@@ -142,6 +142,7 @@ ENGINE_SRC := \
 	uring/http.c \
 	uring/workload_http.c \
 	uring/workload.c \
+	uring/stackstats.c \
 	uring/metrics.c \
 	uring/server.c \
 	uring/workers.c

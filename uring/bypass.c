@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* bypass.c - the bypass engine: the user-space stack on a link of its own, its loop and its life */
 #include "bypass_internal.h"
+#include "stackstats.h"
 
 #include "../rawstack/clock.h"
 
@@ -304,6 +305,24 @@ static void bypass_stats(const struct engine *e, struct engine_stats *out)
 	}
 }
 
+static void bypass_stackstats(const struct engine *e, struct stackstats *out)
+{
+	const struct bypass *b = (const struct bypass *)e;
+	struct stack_stats stack;
+	struct link_stats link = {0};
+
+	stack_stats(b->stack, &stack);
+	(void)link_stats(b->link, &link); /* what it could not be told stays what it was */
+	out->engines = 1;
+#define COPY(field, text)      out->field = stack.field;
+#define COPY_LINK(field, text) out->link_##field = link.field;
+	STACK_STATS(COPY)
+	STACKSTATS_LINK(COPY_LINK)
+	STACKSTATS_NOW(COPY)
+#undef COPY_LINK
+#undef COPY
+}
+
 static const char *bypass_text(const struct engine *e)
 {
 	return ((const struct bypass *)e)->text;
@@ -385,6 +404,7 @@ const struct engine_ops bypass_engine_ops = {
 	.wake = bypass_wake,
 	.drain = bypass_drain,
 	.stats = bypass_stats,
+	.stackstats = bypass_stackstats,
 	.text = bypass_text,
 	.destroy = bypass_destroy,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* engine.c - the engines by name */
 #include "engine.h"
+#include "stackstats.h"
 
 #include "caps.h"
 
@@ -111,4 +112,11 @@ int engine_open(const char *name, const struct engine_config *cfg, struct engine
 	if (strcmp(name, "auto") == 0)
 		return open_best(cfg, out, err);
 	return open_named(name, cfg, out, err);
+}
+
+void engine_stackstats(const struct engine *e, struct stackstats *out)
+{
+	*out = (struct stackstats){0};
+	if (e->ops->stackstats != NULL)
+		e->ops->stackstats(e, out);
 }

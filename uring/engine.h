@@ -123,6 +123,8 @@ struct engine {
 	const struct engine_ops *ops;
 };
 
+struct stackstats;
+
 struct engine_ops {
 	const char *name;
 	/* May fill @err; where it does not, engine.c explains the number returned. */
@@ -142,6 +144,8 @@ struct engine_ops {
 	void (*wake)(struct engine *e);
 	void (*drain)(struct engine *e);
 	void (*stats)(const struct engine *e, struct engine_stats *out);
+	/* NULL: it has no stack of its own. */
+	void (*stackstats)(const struct engine *e, struct stackstats *out);
 	const char *(*text)(const struct engine *e);
 	void (*destroy)(struct engine *e);
 };
@@ -244,6 +248,9 @@ static inline void engine_stats(const struct engine *e, struct engine_stats *out
 {
 	e->ops->stats(e, out);
 }
+
+/* What its own stack counts; all zero where it has none. Include stackstats.h. */
+void engine_stackstats(const struct engine *e, struct stackstats *out);
 
 /* One line: what it is and the path it takes on this kernel. */
 static inline const char *engine_text(const struct engine *e)

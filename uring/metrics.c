@@ -117,6 +117,20 @@ static void print_labelled(FILE *f, const char *name, const char *help, const ch
 			values[i]);
 }
 
+static void prometheus_stack(FILE *f, const struct stackstats *s)
+{
+	struct stackstats_row row;
+
+	for (size_t i = 0; s->engines > 0 && stackstats_row(s, i, &row); i++) {
+		const char *type = row.now ? "gauge" : "counter", *end = row.now ? "" : "_total";
+
+		fprintf(f, "# HELP dualwire_stack_%s%s Of the user-space stack: %s.\n", row.name,
+			end, row.text);
+		fprintf(f, "# TYPE dualwire_stack_%s%s %s\n", row.name, end, type);
+		fprintf(f, "dualwire_stack_%s%s %" PRIu64 "\n", row.name, end, row.value);
+	}
+}
+
 void metrics_print_prometheus(FILE *f, const struct metrics *m)
 {
 	print_labelled(f, "accepted_total", "Connections accepted.", "family", kind_names,
@@ -135,6 +149,7 @@ void metrics_print_prometheus(FILE *f, const struct metrics *m)
 			counters[i].name, counters[i].help, counters[i].name);
 		fprintf(f, "dualwire_%s_total %" PRIu64 "\n", counters[i].name, counter(m, i));
 	}
+	prometheus_stack(f, &m->stack);
 }
 
 static void json_labelled(FILE *f, const char *name, const char *const *names,
@@ -146,6 +161,17 @@ static void json_labelled(FILE *f, const char *name, const char *const *names,
 	fputc('}', f);
 }
 
+static void json_stack(FILE *f, const struct stackstats *s)
+{
+	struct stackstats_row row;
+
+	if (s->engines == 0)
+		return;
+	for (size_t i = 0; stackstats_row(s, i, &row); i++)
+		fprintf(f, "%s\"%s\": %" PRIu64, i ? ", " : ", \"stack\": {", row.name, row.value);
+	fputc('}', f);
+}
+
 void metrics_print_json(FILE *f, const struct metrics *m)
 {
 	fprintf(f, "{\"event\": \"metrics\", \"open\": %" PRIu64, m->open);
@@ -154,6 +180,7 @@ void metrics_print_json(FILE *f, const struct metrics *m)
 	json_labelled(f, "datagrams", kind_names, m->datagrams, METRICS_KINDS);
 	for (size_t i = 0; i < N_COUNTERS; i++)
 		fprintf(f, ", \"%s\": %" PRIu64, counters[i].name, counter(m, i));
+	json_stack(f, &m->stack);
 	fprintf(f, ", \"waits_per_connection\": %.6g}\n", metrics_waits_per_conn(m));
 }
 
@@ -175,6 +202,23 @@ static void text_labelled(FILE *f, const char *what, const char *const *names,
 	fputs(sum ? ")" : "", f);
 }
 
+/* What did not happen is left out. */
+static void text_stack(FILE *f, const struct stackstats *s)
+{
+	struct stackstats_row row;
+	const char *joint = ", stack (";
+	bool any = false;
+
+	for (size_t i = 0; s->engines > 0 && stackstats_row(s, i, &row); i++) {
+		if (row.value == 0)
+			continue;
+		fprintf(f, "%s%s %" PRIu64, joint, row.name, row.value);
+		joint = ", ";
+		any = true;
+	}
+	fputs(any ? ")" : "", f);
+}
+
 void metrics_print_text(FILE *f, const struct metrics *m)
 {
 	fprintf(f, "open %" PRIu64, m->open);
@@ -185,5 +229,6 @@ void metrics_print_text(FILE *f, const struct metrics *m)
 		if (counter(m, i) > 0)
 			fprintf(f, ", %s %" PRIu64, counters[i].name, counter(m, i));
 	}
+	text_stack(f, &m->stack);
 	fprintf(f, ", waits_per_connection %.3g\n", metrics_waits_per_conn(m));
 }

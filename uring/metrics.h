@@ -4,6 +4,7 @@
 #define URING_METRICS_H
 
 #include "engine.h"
+#include "stackstats.h"
 
 #include <stdio.h>
 
@@ -33,6 +34,7 @@ struct metrics {
 	uint64_t forged; /* datagrams not answered for that */
 	uint64_t bytes_in, bytes_out;
 	struct engine_stats engine;
+	struct stackstats stack;
 };
 
 enum metrics_kind metrics_kind_of(int family, const struct addr *peer);

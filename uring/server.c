@@ -297,6 +297,7 @@ static void report_publish(struct server *s, bool running)
 {
 	s->metrics.open = s->n_open;
 	engine_stats(s->engine, &s->metrics.engine);
+	engine_stackstats(s->engine, &s->metrics.stack);
 	pthread_mutex_lock(&s->report.lock);
 	s->report.answer = s->metrics;
 	s->report.answered++;

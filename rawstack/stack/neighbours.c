@@ -106,6 +106,21 @@ void neighbours_confirm(struct stack *s, uint64_t now, const struct addr *dst)
 		neigh_confirm(s->neigh, now, &r.next_hop);
 }
 
+void neighbours_stats(const struct stack *s, struct stack_stats *out)
+{
+	struct neigh_stats st;
+
+	if (s->neigh == NULL)
+		return;
+	neigh_stats(s->neigh, &st);
+	out->neigh_unanswered = st.failed;
+	out->neigh_conflicts = st.conflicts;
+	out->neigh_suspects = st.suspects;
+	out->neigh_evicted = st.evicted;
+	out->neigh_refused = st.refused;
+	out->neighbours = st.entries;
+}
+
 int stack_neighbour(struct stack *s, const struct addr *a, const uint8_t mac[6])
 {
 	return s->neigh == NULL ? -EOPNOTSUPP : neigh_set_permanent(s->neigh, a, mac);

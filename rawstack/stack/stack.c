@@ -289,6 +289,7 @@ void stack_stats(const struct stack *s, struct stack_stats *out)
 {
 	*out = s->stats;
 	tcp_stats(s, out);
+	neighbours_stats(s, out);
 	out->segments_held = s->segs.used;
 	out->memory += slab_bytes(&s->segs) + sizeof(*s) + reasm_bytes(s->reasm);
 }

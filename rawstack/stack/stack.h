@@ -114,6 +114,11 @@ struct stack_config {
 	X(nd_in, "neighbour discovery messages")                                                   \
 	X(nd_bad, "neighbour discovery messages dropped")                                          \
 	X(neigh_failed, "packets dropped for want of a neighbour's address")                       \
+	X(neigh_unanswered, "neighbours that did not answer")                                      \
+	X(neigh_conflicts, "messages of others that use an address of ours")                       \
+	X(neigh_suspects, "claims that contradicted what is known of a neighbour")                 \
+	X(neigh_evicted, "neighbours forgotten to make room")                                      \
+	X(neigh_refused, "neighbours not taken up at a limit")                                     \
 	X(icmp_in, "ICMP messages")                                                                \
 	X(icmp_bad, "ICMP messages dropped: checksum, length, quote, or not about us")             \
 	X(icmp_echo, "echo requests answered")                                                     \
@@ -163,7 +168,7 @@ struct stack_stats {
 	STACK_STATS(STACK_STAT_FIELD)
 #undef STACK_STAT_FIELD
 	/* What there is now. */
-	uint32_t conns, half_open, time_wait, segments_held;
+	uint32_t conns, half_open, time_wait, segments_held, neighbours;
 	uint64_t memory; /* bytes of all tables and slabs */
 };
 

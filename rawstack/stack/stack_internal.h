@@ -193,6 +193,7 @@ void neighbours_nd(struct stack *s, const struct packet *p);
 void neighbours_timers(struct stack *s, uint64_t now);
 uint64_t neighbours_deadline(const struct stack *s);
 /* @dst has acknowledged something new: its station is alive (RFC 4861 7.3.1). */
+void neighbours_stats(const struct stack *s, struct stack_stats *out); /* adds what there is */
 void neighbours_confirm(struct stack *s, uint64_t now, const struct addr *dst);
 
 /* Fragments (fragment.c) */

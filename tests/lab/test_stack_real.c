@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* test_stack_real.c - the clients that people use, against the user-space stack over a veth */
+#include "../../rawstack/netlink/netns.h"
 #include "t_forwarder.h"
 #include "t_real.h"
 #include "t_stream.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -394,4 +397,81 @@ Test(stack_real, a_long_stream_is_the_same_each_way)
 		cr_assert_eq(s.received, bytes);
 		cr_assert_str_eq(s.sent_sha, s.received_sha);
 	}
+}
+
+/* --- what it counts --- */
+
+enum { METRICS_PORT = 9100, METRICS_TEXT = 1 << 16 };
+
+static int to_ipv4(int netns_fd, const char *addr, uint16_t port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+	int fd = netns_socket(netns_fd, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert(fd >= 0 && inet_pton(AF_INET, addr, &to.sin_addr) == 1);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+		return fd;
+	close(fd);
+	return -errno;
+}
+
+static void read_metrics(char *text)
+{
+	static const char request[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+	int fd = to_ipv4(r.server_netns, "127.0.0.1", METRICS_PORT);
+	size_t len = 0;
+	ssize_t n;
+
+	cr_assert(fd >= 0, "%s", strerror(-fd));
+	cr_assert(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) == sizeof(request) - 1);
+	while ((n = recv(fd, text + len, METRICS_TEXT - 1 - len, 0)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	close(fd);
+}
+
+static long counted(const char *text, const char *name)
+{
+	char line[80];
+	const char *at;
+
+	snprintf(line, sizeof(line), "\ndualwire_stack_%s ", name);
+	at = strstr(text, line);
+	cr_assert(at != NULL, "no %s in %s", name, text);
+	return strtol(at + strlen(line), NULL, 10);
+}
+
+Test(stack_real, prometheus_and_sigusr1_tell_what_the_stack_counted)
+{
+	static const char *const metrics[] = {"--metrics", "127.0.0.1:9100", NULL};
+	static char text[METRICS_TEXT];
+	struct pollfd said;
+	int v4, v6;
+	ssize_t n;
+
+	real_serve(&r, "echo", metrics);
+	v4 = real_connect(&r, AF_INET, "198.51.100.2", REAL_PORT);
+	v6 = real_connect(&r, AF_INET6, "2001:db8:1::2", REAL_PORT);
+	cr_assert(send(v4, "x", 1, 0) == 1 && recv(v4, text, 1, 0) == 1);
+	cr_assert(to_ipv4(r.lab.host[LAB_CLIENT].netns_fd, "198.51.100.2", 9) == -ECONNREFUSED);
+	read_metrics(text);
+	cr_expect(counted(text, "tcp_opened_total") == 2 && counted(text, "conns") == 2);
+	cr_expect(counted(text, "tcp_syn_in_total") == 2);
+	cr_expect(counted(text, "tcp_no_port_total") == 1, "the closed port");
+	cr_expect(counted(text, "tcp_rst_out_total") == 1);
+	cr_expect(counted(text, "drop_forged_mapped_total") == 0);
+	cr_expect(counted(text, "link_rx_frames_total") == counted(text, "frames_in_total"));
+	cr_expect(counted(text, "link_tx_frames_total") > 0 && counted(text, "memory") > 0);
+	cr_expect(counted(text, "neighbours") >= 2);
+	close(v4);
+	close(v6);
+
+	program_signal(&r.server, SIGUSR1);
+	said = (struct pollfd){.fd = r.server.err_fd, .events = POLLIN};
+	cr_assert(poll(&said, 1, REAL_WAIT_MS) == 1);
+	n = read(r.server.err_fd, text, METRICS_TEXT - 1);
+	cr_assert(n > 0);
+	text[n] = '\0';
+	cr_expect(strstr(text, "stack (") && strstr(text, "tcp_no_port 1"), "%s", text);
+	cr_expect(strstr(text, "tcp_cookie_out") == NULL, "what is zero is left out: %s", text);
 }
