@@ -175,7 +175,8 @@ struct tcp_mini {
 	uint32_t snd_nxt; /* SYN: ISS + 1 */
 	uint32_t ts_recent;
 	uint32_t due_ms;
-	uint32_t flags; /* TCP_F_V6, TCP_F_TS, TCP_F_SACK */
+	uint16_t flags;	 /* TCP_F_V6, TCP_F_TS, TCP_F_SACK, TCP_F_ACK_NOW */
+	uint16_t window; /* SYN: as offered by the peer */
 	uint16_t binding;
 	uint16_t mss; /* SYN: as offered by the peer */
 };

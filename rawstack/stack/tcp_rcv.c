@@ -337,11 +337,13 @@ static int recv_nothing(struct tcp_conn *c)
 {
 	int error = c->error;
 
+	if (c->flags & TCP_F_FIN_RCVD) /* the end was in order, whatever has come since */
+		return 0;
 	if (error != 0) {
 		c->error = 0; /* once, as SO_ERROR */
 		return -error;
 	}
-	if ((c->flags & (TCP_F_FIN_RCVD | TCP_F_NO_RECV)) || c->state == TCP_S_CLOSED)
+	if ((c->flags & TCP_F_NO_RECV) || c->state == TCP_S_CLOSED)
 		return 0;
 	return c->state < TCP_S_ESTABLISHED ? -ENOTCONN : -EAGAIN;
 }

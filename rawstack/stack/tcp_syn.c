@@ -31,11 +31,11 @@ uint32_t mini_ts_off(const struct stack *s, const struct tcp_mini *m)
 }
 
 /* The options of a SYN that we go along with. */
-static uint32_t agreed(const struct stack *s, const struct tcp_in *in)
+static uint16_t agreed(const struct stack *s, const struct tcp_in *in)
 {
-	return (in->p->v6 ? TCP_F_V6 : 0) |
-	       (in->h.timestamps && !s->cfg.no_timestamps ? TCP_F_TS : 0) |
-	       (in->h.sack_permitted && !s->cfg.no_sack ? TCP_F_SACK : 0);
+	return (uint16_t)((in->p->v6 ? TCP_F_V6 : 0) |
+			  (in->h.timestamps && !s->cfg.no_timestamps ? TCP_F_TS : 0) |
+			  (in->h.sack_permitted && !s->cfg.no_sack ? TCP_F_SACK : 0));
 }
 
 static uint8_t agreed_shift(const struct stack *s, uint8_t offered)
@@ -82,6 +82,7 @@ static struct tcp_mini mini_of(const struct stack *s, int id, const struct tcp_i
 				 .rcv_nxt = in->h.seq + 1,
 				 .ts_recent = in->h.ts_val,
 				 .flags = agreed(s, in),
+				 .window = in->h.window,
 				 .binding = (uint16_t)id,
 				 .mss = in->h.mss};
 }
@@ -104,7 +105,7 @@ static void answer_by_cookie(struct stack *s, int id, const struct tcp_in *in)
 	if (m.flags & TCP_F_TS) {
 		ts = cookie_ts(ts, &in->h);
 	} else {
-		m.flags &= ~(uint32_t)TCP_F_SACK;
+		m.flags &= (uint16_t)~TCP_F_SACK;
 		m.snd_shift = TCP_WSCALE_NONE;
 	}
 	m.snd_nxt = cookie_make(s, in, in->h.mss) + 1;
@@ -200,7 +201,8 @@ static uint32_t establish(struct stack *s, const struct tcp_mini *m, const struc
 	c->rcv_nxt = c->last_ack = m->rcv_nxt;
 	c->rcv_edge = c->rcv_nxt + min_u32(s->cfg.recv_buffer, UINT16_MAX);
 	c->snd_una = c->snd_nxt = c->snd_max = c->snd_end = c->recover = m->snd_nxt;
-	c->snd_wl1 = in->h.seq - 1; /* so that this segment's window counts */
+	c->snd_wl1 = in->h.seq - 1;	     /* so that this segment's window counts */
+	c->snd_wnd = c->max_wnd = m->window; /* of a SYN: not scaled */
 	c->ts_recent = m->ts_recent;
 	c->ts_recent_ms = s->tcp->now_ms;
 	c->ts_off = in->hash.ts_off;
@@ -232,7 +234,8 @@ static void listen_ack(struct stack *s, int id, const struct tcp_in *in)
 	m.snd_nxt = in->h.ack;
 	m.mss = cookie.mss;
 	m.snd_shift = cookie.snd_shift;
-	m.flags = (m.flags & ~(uint32_t)TCP_F_SACK) | (cookie.sack ? TCP_F_SACK : 0);
+	m.flags &= (uint16_t)~TCP_F_SACK;
+	m.flags |= cookie.sack ? TCP_F_SACK : 0;
 	i = establish(s, &m, in);
 	if (i == 0)
 		return;
@@ -369,7 +372,7 @@ void syn_timers(struct stack *s)
 			}
 			ilist_remove(&t->syns[k], &t->minis, offsetof(struct tcp_mini, age), i);
 			m->retries++;
-			m->flags &= ~(uint32_t)TCP_F_ACK_NOW;
+			m->flags &= (uint16_t)~TCP_F_ACK_NOW;
 			syn_list(s, i);
 			resend_syn_ack(s, m);
 		}

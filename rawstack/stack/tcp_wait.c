@@ -70,7 +70,7 @@ void wait_enter(struct stack *s, uint32_t conn)
 			.rcv_nxt = c->rcv_nxt,
 			.snd_nxt = c->snd_max,
 			.ts_recent = c->ts_recent,
-			.flags = c->flags & (TCP_F_V6 | TCP_F_TS),
+			.flags = (uint16_t)(c->flags & (TCP_F_V6 | TCP_F_TS)),
 			.binding = BINDING_NONE,
 			.mss = (uint16_t)min_u32((c->rcv_edge - c->rcv_nxt) >> c->rcv_shift,
 						 UINT16_MAX),

@@ -34,7 +34,10 @@ enum {
 /* What a host's program does with a connection. */
 enum diff_mode { DIFF_READ, DIFF_IDLE, DIFF_CLOSE };
 
-enum diff_kind { DIFF_TCP, DIFF_ICMP_ERROR, DIFF_UDP, DIFF_ECHO, DIFF_OTHER_PROTO };
+/* DIFF_ACT is no packet: the host's program does something with its connections. */
+enum diff_kind { DIFF_TCP, DIFF_ICMP_ERROR, DIFF_UDP, DIFF_ECHO, DIFF_OTHER_PROTO, DIFF_ACT };
+
+enum diff_act { DIFF_SEND, DIFF_SHUTDOWN, DIFF_DROP, DIFF_ABORT, DIFF_TAKE, DIFF_ACTS };
 
 enum diff_carriage {
 	DIFF_WHOLE,
@@ -61,6 +64,7 @@ enum diff_carriage {
 struct diff_step {
 	enum diff_kind kind;
 	enum diff_carriage carriage;
+	enum diff_act act;
 	uint8_t flags; /* TCP */
 	int32_t seq;   /* relative to our initial sequence number */
 	int32_t ack;   /* relative to the host's; 0 where no ACK flag */

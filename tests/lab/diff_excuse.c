@@ -57,6 +57,25 @@ static bool reset_of(const struct scene *c, const char *text)
 	return c->st->flags & TCP_ACK && strcmp(text, want) == 0;
 }
 
+static void strip_reads(const char *text, char *out)
+{
+	while (*text)
+		if (begins(text, " (read "))
+			text = strchr(text, ')') + 1;
+		else
+			*out++ = *text++;
+	*out = '\0';
+}
+
+/* Nothing on the wire, though the program may have read. */
+static bool silent(const char *text)
+{
+	char rest[DIFF_TEXT_MAX];
+
+	strip_reads(text, rest);
+	return !*rest;
+}
+
 static int32_t seg_end(const struct diff_step *st)
 {
 	return st->seq + st->len + !!(st->flags & TCP_SYN) + !!(st->flags & TCP_FIN);
@@ -114,16 +133,6 @@ static bool bad_option(const struct scene *c)
 	return c->st->kind == DIFF_TCP && c->st->options & DIFF_OPT_BROKEN && !*c->stack;
 }
 
-static void strip_reads(const char *text, char *out)
-{
-	while (*text)
-		if (begins(text, " (read "))
-			text = strchr(text, ')') + 1;
-		else
-			*out++ = *text++;
-	*out = '\0';
-}
-
 static bool no_timestamp(const struct scene *c)
 {
 	return diff_lacks_timestamp(c->x, c->i) && !*c->stack;
@@ -167,25 +176,28 @@ static bool soft_error_before(const struct scene *c)
 static bool fast_retransmit(const struct scene *c)
 {
 	int duplicates = 0;
+	char want[64];
 
 	for (int k = 1; k <= c->i; k++)
 		duplicates += c->x->step[k].kind == DIFF_TCP && c->x->step[k].flags & TCP_ACK &&
-			      c->x->step[k].ack == 1;
-	return duplicates > 3 && c->sent == 2 && !*c->kernel &&
-	       begins(c->stack, " FA seq 1 ack ") &&
-	       atoi(c->stack + strlen(" FA seq 1 ack ")) == c->acked;
+			      c->x->step[k].ack == c->sent - 1;
+	snprintf(want, sizeof(want), " FA seq %d ack %d len 0", c->sent - 1, c->acked);
+	return duplicates > 3 && !*c->kernel && begins(c->stack, want);
 }
 
 static bool ack_never_sent(const struct scene *c)
 {
-	return c->st->flags & TCP_ACK && c->st->ack < 1 && c->st->len && !*c->kernel &&
+	return c->st->flags & TCP_ACK && c->st->ack < 1 && c->st->len && silent(c->kernel) &&
 	       bare_ack(c, c->stack, false);
 }
 
 static bool data_behind_fin(const struct scene *c)
 {
+	char want[64];
+
+	snprintf(want, sizeof(want), " FA seq %d ack %d len 0", c->sent, c->acked);
 	return fin_before(c) && c->st->len && reset_of(c, c->kernel) &&
-	       (!*c->stack || (window_was_shut(c) && begins(c->stack, " FA seq 1 ack ")));
+	       (!*c->stack || (window_was_shut(c) && begins(c->stack, want)));
 }
 
 static bool urgent(const struct scene *c)
@@ -213,6 +225,9 @@ static bool kernel_lags(const struct scene *c)
 
 	if (!c->lags || !old)
 		return false;
+	if (c->x->step[0].options & DIFF_OPT_TS && silent(c->kernel) &&
+	    (!*c->stack || bare_ack(c, c->stack, true)))
+		return true;
 	if (c->st->flags & TCP_RST)
 		return bare_ack(c, c->kernel, true) && !*c->stack;
 	if (*c->kernel && !(window_was_shut(c) && begins(c->kernel, " FA seq 1 ack ")))
@@ -231,11 +246,19 @@ static bool old_behind_fin(const struct scene *c)
 	       bare_ack(c, c->stack, true);
 }
 
+/* The host's program has closed it. */
+static bool closed(const struct scene *c)
+{
+	for (int k = 0; k < c->i; k++)
+		if (c->x->step[k].kind == DIFF_ACT && c->x->step[k].act == DIFF_DROP)
+			return true;
+	return c->x->mode == DIFF_CLOSE;
+}
+
 /* Linux answers even a RST there. */
 static bool reset_in_fin_wait_2(const struct scene *c)
 {
-	return c->x->mode == DIFF_CLOSE && c->st->flags & TCP_RST && c->sent == 2 &&
-	       bare_ack(c, c->kernel, false) && !*c->stack;
+	return closed(c) && c->st->flags & TCP_RST && bare_ack(c, c->kernel, false) && !*c->stack;
 }
 
 static bool reset_in_time_wait(const struct scene *c)
@@ -250,6 +273,59 @@ static bool reset_in_time_wait(const struct scene *c)
 		fin |= c->x->step[k].flags & TCP_FIN;
 	}
 	return false;
+}
+
+/* Data that fill a segment: Linux leaves room for SACK, and sends less. */
+static bool no_room_for_sack(const struct scene *c)
+{
+	char want[64];
+	int k, s;
+	const char *from = strstr(c->kernel, " A seq"), *ours = strstr(c->stack, " A seq");
+
+	snprintf(want, sizeof(want), " A seq %d ack %d len ", c->sent, c->acked);
+	if (!from || !ours || !begins(from, want) || !begins(ours, want) || !strchr(from, '['))
+		return false;
+	k = atoi(from + strlen(want));
+	s = atoi(ours + strlen(want));
+	return k > 0 && s - k >= 12 && s - k <= 36 && s >= 512;
+}
+
+/* Of two windows that came with the same numbers Linux keeps the larger; or it has looked at an
+ * acknowledgement that came with something old. */
+static bool smaller_window(const struct scene *c)
+{
+	size_t s = strlen(c->stack);
+	char want[64];
+
+	snprintf(want, sizeof(want), "A seq %d ack %d len ", c->sent, c->acked);
+	return (window_was_shut(c) || c->lags) && begins(c->kernel, c->stack) &&
+	       (begins(c->kernel + s + 1, want) ||
+		(c->kernel[s + 1] == 'F' && begins(c->kernel + s + 2, want)));
+}
+
+/* The acknowledgement of something out of order is a segment of its own, and then come data. */
+static bool acknowledged_apart(const struct scene *c)
+{
+	size_t k = strlen(c->kernel), s = strlen(c->stack);
+	char first[DIFF_TEXT_MAX];
+
+	if (k == 0 || k >= s || strcmp(c->stack + s - k, c->kernel) != 0)
+		return false;
+	snprintf(first, sizeof(first), "%.*s", (int)(s - k), c->stack);
+	return bare_ack(c, first, true) && begins(c->kernel, " A seq ");
+}
+
+/* What came twice is told by a later segment. */
+static bool told_later(const struct scene *c)
+{
+	const char *block = strchr(c->kernel, '['), *end = block ? strchr(block, ']') : NULL;
+	char rest[DIFF_TEXT_MAX];
+	int left, right;
+
+	if (!end || sscanf(block, "[%d-%d]", &left, &right) != 2 || right > c->acked)
+		return false;
+	snprintf(rest, sizeof(rest), "%.*s%s", (int)(block - 1 - c->kernel), c->kernel, end + 1);
+	return left < right && strcmp(rest, c->stack) == 0;
 }
 
 /* What both said is equal but for SACK blocks. */
@@ -310,6 +386,12 @@ static const struct {
 	{"TIME-WAIT: RST does not end it (RFC 1337 3)", reset_in_time_wait},
 	{"data where a FIN was, a FIN among data: what SACK says of it (not in any RFC)",
 	 fin_contradicted},
+	{"a smaller window with nothing else new: taken (RFC 9293 3.10.7.4, fifth)",
+	 smaller_window},
+	{"what is out of order is acknowledged before data leave, not with them (RFC 5681 3.2)",
+	 acknowledged_apart},
+	{"what came twice is told at once, by an acknowledgement (RFC 2883 4)", told_later},
+	{"a segment full of data has no room for SACK (RFC 2018 3)", no_room_for_sack},
 	{"what came twice is told, also next to what it touches (RFC 2883 4)", duplicate_untold},
 	{NULL, NULL},
 };

@@ -31,6 +31,7 @@ struct course {
 	int32_t acked; /* the host's next one */
 	uint8_t options;
 	bool fin;
+	bool ended; /* by the host */
 };
 
 static uint16_t draw_len(struct dice *d)
@@ -255,6 +256,22 @@ static void cut(struct diff_exchange *x)
 	}
 }
 
+/* What a program does, and what the host's peer expects to come of it. */
+static void draw_act(struct dice *d, struct diff_step *st, struct course *c)
+{
+	static const uint16_t lens[] = {1, 10, 100, 500};
+
+	*st = (struct diff_step){.kind = DIFF_ACT};
+	st->act = roll(d, 3) ? DIFF_SEND : roll(d, DIFF_ACTS);
+	if (st->act == DIFF_SEND)
+		st->len = lens[roll(d, 4)];
+	if (c->ended)
+		return;
+	c->acked +=
+		st->act == DIFF_SEND ? st->len : st->act == DIFF_SHUTDOWN || st->act == DIFF_DROP;
+	c->ended = st->act == DIFF_SHUTDOWN || st->act == DIFF_DROP;
+}
+
 static void draw_connection(struct dice *d, struct diff_exchange *x)
 {
 	struct course c = {0};
@@ -280,6 +297,10 @@ static void draw_connection(struct dice *d, struct diff_exchange *x)
 	while (x->n < steps) {
 		struct diff_step *st = &x->step[x->n++];
 
+		if (x->n > 2 && x->mode != DIFF_CLOSE && one_in(d, 5)) {
+			draw_act(d, st, &c);
+			continue;
+		}
 		if (one_in(d, 3))
 			draw_odd(d, st, &c);
 		else

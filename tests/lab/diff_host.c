@@ -266,6 +266,33 @@ static bool kernel_read(struct diff_host *h, int i, char *text)
 	return true;
 }
 
+static void kernel_act(struct diff_host *h, const struct diff_step *st, char *text)
+{
+	static const char data[DIFF_PAYLOAD_MAX];
+	ssize_t rc;
+
+	for (int i = h->n_conns - 1; i >= 0; i--) {
+		switch (st->act) {
+		case DIFF_SEND:
+			rc = send(h->fds[i], data, st->len, MSG_NOSIGNAL);
+			if (rc < 0)
+				diff_say(text, " (send %s)", strerrorname_np(errno));
+			else
+				diff_say(text, " (sent %zd)", rc);
+			break;
+		case DIFF_SHUTDOWN:
+			if (shutdown(h->fds[i], SHUT_WR) < 0)
+				diff_say(text, " (shutdown %s)", strerrorname_np(errno));
+			break;
+		case DIFF_TAKE:
+			kernel_read(h, i, text);
+			break;
+		default:
+			kernel_drop(h, i, st->act == DIFF_ABORT);
+		}
+	}
+}
+
 static bool kernel_datagram(struct diff_host *h, const struct diff_exchange *x, char *text)
 {
 	int fd = h->udp[port_index(x)];
@@ -402,6 +429,38 @@ static bool stack_read_one(struct diff_host *h, int i, char *text)
 	return true;
 }
 
+static void stack_act(struct diff_host *h, const struct diff_step *st, char *text)
+{
+	static const char data[DIFF_PAYLOAD_MAX];
+	ssize_t rc;
+
+	for (int i = h->n_conns - 1; i >= 0; i--) {
+		switch (st->act) {
+		case DIFF_SEND:
+			rc = stack_send(h->s, h->conns[i], data, st->len);
+			if (rc < 0)
+				diff_say(text, " (send %s)", strerrorname_np((int)-rc));
+			else
+				diff_say(text, " (sent %zd)", rc);
+			break;
+		case DIFF_SHUTDOWN:
+			rc = stack_shutdown_send(h->s, h->conns[i]);
+			if (rc < 0)
+				diff_say(text, " (shutdown %s)", strerrorname_np((int)-rc));
+			break;
+		case DIFF_TAKE:
+			stack_read_one(h, i, text);
+			break;
+		default:
+			if (st->act == DIFF_ABORT)
+				stack_abort(h->s, h->now, h->conns[i]);
+			else
+				stack_close(h->s, h->now, h->conns[i]);
+			h->conns[i] = h->conns[--h->n_conns];
+		}
+	}
+}
+
 static bool stack_datagram(struct diff_host *h, const struct diff_exchange *x, char *text)
 {
 	int id = h->udp[port_index(x)];
@@ -468,7 +527,12 @@ void diff_step(struct diff_host *h, const struct diff_exchange *x, const struct 
 	       char text[DIFF_TEXT_MAX])
 {
 	text[0] = '\0';
-	put(h, x, st);
+	if (st->kind != DIFF_ACT)
+		put(h, x, st);
+	else if (h->kernel)
+		kernel_act(h, st, text);
+	else
+		stack_act(h, st, text);
 	collect(h, x, text);
 	while (program(h, x, text))
 		collect(h, x, text);

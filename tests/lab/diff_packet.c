@@ -443,10 +443,17 @@ void diff_describe(const struct diff_exchange *x, struct diff_view *v, const uin
 		diff_say(text, " protocol %u len %zu;", proto, span_len(&s));
 }
 
-static bool is_bare_ack(const char *words)
+/* It may tell what came twice, in one block that is below what it acknowledges. */
+static bool is_bare_ack(const char *words, int *ack)
 {
-	return strncmp(words, " A seq", 6) == 0 && strstr(words, " len 0") && !strchr(words, '[') &&
-	       !strstr(words, "win 0");
+	const char *block = strchr(words, '[');
+	int left, right;
+
+	if (strncmp(words, " A seq", 6) != 0 || !strstr(words, " len 0") ||
+	    strstr(words, "win 0") || sscanf(strstr(words, " ack "), " ack %d", ack) != 1)
+		return false;
+	return !block || (sscanf(block, "[%d-%d]", &left, &right) == 2 && right <= *ack &&
+			  !strchr(block + 1, '['));
 }
 
 void diff_tidy(char *text, int32_t acked)
@@ -460,8 +467,7 @@ void diff_tidy(char *text, int32_t acked)
 		int ack;
 
 		words = words ? words + 1 : p;
-		if (is_bare_ack(words) && sscanf(strstr(words, " ack "), " ack %d", &ack) == 1 &&
-		    ack > acked)
+		if (is_bare_ack(words, &ack) && ack > acked)
 			*words = '\0';
 		if (*p)
 			diff_say(text, "%s%s", p, *words ? ";" : "");
@@ -492,7 +498,9 @@ static const char *const carriage_names[DIFF_CARRIAGES] = {
 void diff_print_step(const struct diff_exchange *x, const struct diff_step *st, char *buf,
 		     size_t cap)
 {
-	static const char *const kinds[] = {"TCP", "ICMP error", "UDP", "echo", "protocol"};
+	static const char *const kinds[] = {"TCP",  "ICMP error", "UDP",
+					    "echo", "protocol",	  "the program:"};
+	static const char *const acts[DIFF_ACTS] = {"send", "shutdown", "close", "abort", "read"};
 	size_t n = (size_t)snprintf(buf, cap, "%s", kinds[st->kind]);
 
 	(void)x;
@@ -502,6 +510,8 @@ void diff_print_step(const struct diff_exchange *x, const struct diff_step *st, 
 				      flag_text(st->flags), st->flags & TCP_PSH ? "P" : "", st->seq,
 				      st->ack, st->len, st->window, st->urgent, st->options,
 				      st->ts_back);
+	else if (st->kind == DIFF_ACT)
+		n += (size_t)snprintf(buf + n, cap - n, " %s %u", acts[st->act], st->len);
 	else
 		n += (size_t)snprintf(buf + n, cap - n, " %u/%u seq %d len %u info %u",
 				      st->icmp_type, st->icmp_code, st->seq, st->len,

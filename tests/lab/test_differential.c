@@ -18,10 +18,13 @@
  */
 enum { EXCHANGES = 20000, REPEATS = 3, SHOWN = 6 }; /* DIFF_SHOW: as many instead */
 
+/* Ways for an answer to be wrong; the last is to say nothing. */
+enum { MUTATIONS = 13, SILENCE = 12 };
+
 static struct {
 	struct diff_host *kernel, *stack;
 	uint64_t exchanges, steps, excused[DIFF_EXCUSES_MAX], differ, shown;
-	uint64_t mutants, survived;
+	uint64_t mutants[MUTATIONS], survived[MUTATIONS], told;
 	struct diff_before before;
 } t;
 
@@ -61,6 +64,94 @@ static void both(const struct diff_exchange *x, int i, char k[DIFF_TEXT_MAX], ch
 	t.steps++;
 }
 
+/* --- whether a wrong answer would be told from a right one --- */
+
+static bool change_number(char *text, const char *after, int by)
+{
+	char *at = strstr(text, after), rest[DIFF_TEXT_MAX];
+	int value, n;
+
+	if (!at || sscanf(at + strlen(after), "%d%n", &value, &n) != 1)
+		return false;
+	at += strlen(after);
+	snprintf(rest, sizeof(rest), "%s", at + n);
+	snprintf(at, DIFF_TEXT_MAX - (size_t)(at - text), "%d%s", value + by, rest);
+	return true;
+}
+
+static bool change_word(char *text, const char *from, const char *to)
+{
+	char *at = strstr(text, from), rest[DIFF_TEXT_MAX];
+
+	if (!at)
+		return false;
+	snprintf(rest, sizeof(rest), "%s", at + strlen(from));
+	snprintf(at, DIFF_TEXT_MAX - (size_t)(at - text), "%s%s", to, rest);
+	return true;
+}
+
+/* The stack's answer, wrong in the @m-th way; false where it has nothing to be wrong in that way.
+ */
+static bool mutate(char *s, int m)
+{
+	switch (m) {
+	case 0:
+		return change_number(s, " seq ", 1);
+	case 1:
+		return change_number(s, " ack ", 1);
+	case 2:
+		return change_number(s, " ack ", -1);
+	case 3:
+		return change_word(s, " A seq", " R seq");
+	case 4:
+		return change_word(s, " FA seq", " A seq");
+	case 5:
+		return change_word(s, " SA seq", " A seq");
+	case 6:
+		return change_word(s, " R seq", " RA seq");
+	case 7:
+		return change_number(s, "-", 1) && strchr(s, '[');
+	case 8:
+		return change_number(s, "(datagram ", 1);
+	case 9:
+		diff_say(s, " R seq %d ack 0 len 0;", t.before.sent + 1);
+		return true;
+	case 10:
+		diff_say(s, " A seq %d ack %d len 0;", t.before.sent, t.before.acked + 1);
+		return true;
+	case 11:
+		return change_word(s, "(end)", "(ECONNRESET)");
+	default:
+		if (!strchr(s, ';'))
+			return false;
+		s[0] = '\0';
+		return true;
+	}
+}
+
+/* Each wrong answer must be a difference that has no excuse; silence may have one. */
+static void try_mutants(const struct diff_exchange *x, int i, const char *k, const char *s)
+{
+	char wrong[DIFF_TEXT_MAX];
+
+	for (int m = 0; m < MUTATIONS; m++) {
+		int excuse;
+
+		snprintf(wrong, sizeof(wrong), "%s", s);
+		if (!mutate(wrong, m) || strcmp(wrong, k) == 0 || strcmp(wrong, s) == 0)
+			continue;
+		excuse = diff_excuse(x, i, k, wrong, &t.before);
+		t.mutants[m]++;
+		if (excuse < 0)
+			continue;
+		t.survived[m]++;
+		if (m != SILENCE && t.told++ < t.shown)
+			fprintf(stderr,
+				"exchange %u: kernel%s, instead of%s this would pass:%s (%s)\n",
+				x->sport, k, s, wrong, diff_excuse_name(excuse));
+	}
+}
+
 /* The first step whose answers differ without an excuse, -1 for none. */
 static int compare(const struct diff_exchange *x, char k[DIFF_TEXT_MAX], char s[DIFF_TEXT_MAX])
 {
@@ -71,6 +162,7 @@ static int compare(const struct diff_exchange *x, char k[DIFF_TEXT_MAX], char s[
 	diff_begin(t.stack, x);
 	for (int i = 0; i < x->n && found < 0; i++) {
 		both(x, i, k, s);
+		try_mutants(x, i, k, s);
 		if (strcmp(k, s) != 0) {
 			int excuse = diff_excuse(x, i, k, s, &t.before);
 
@@ -179,6 +271,9 @@ Test(differential, the_stack_answers_as_the_kernel_does, .init = start, .fini = 
 	fprintf(stderr, "%lu exchanges, %lu steps, %lu ms\n", (unsigned long)t.exchanges,
 		(unsigned long)t.steps,
 		(unsigned long)((clock_ns(CLOCK_MONOTONIC) - begin) / NS_PER_MS));
+	for (int m = 0; m < MUTATIONS; m++)
+		fprintf(stderr, "%lu of %lu wrong answers of kind %d excused\n",
+			(unsigned long)t.survived[m], (unsigned long)t.mutants[m], m);
 	for (int i = 0; i < DIFF_EXCUSES_MAX && diff_excuse_name(i); i++)
 		fprintf(stderr, "%6lu excused: %s\n", (unsigned long)t.excused[i],
 			diff_excuse_name(i));
