@@ -28,6 +28,15 @@ static bool begins(const char *text, const char *with)
 	return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* What came twice ends where the rest begins. */
+static bool is_block(const struct scene *c, const char *text)
+{
+	int left, right;
+
+	return sscanf(text, "[%d-%d]", &left, &right) == 2 && left < right &&
+	       (left >= c->acked || right <= c->acked);
+}
+
 /* One acknowledgement and nothing else, of what was acknowledged before; @sacks: SACK may follow.
  */
 static bool bare_ack(const struct scene *c, const char *text, bool sacks)
@@ -44,8 +53,17 @@ static bool bare_ack(const struct scene *c, const char *text, bool sacks)
 	if (begins(text, " win 0"))
 		text += 6;
 	if (sacks && begins(text, " ["))
-		return strchr(text, ';') == strrchr(text, ';');
+		return strchr(text, ';') == strrchr(text, ';') && is_block(c, text + 1);
 	return strcmp(text, ";") == 0;
+}
+
+/* One FIN with number @seq and nothing else. */
+static bool fin_alone(const struct scene *c, const char *text, int32_t seq)
+{
+	char want[64];
+	size_t n = (size_t)snprintf(want, sizeof(want), " FA seq %d ack %d len 0", seq, c->acked);
+
+	return strncmp(text, want, n) == 0 && strchr(text, ';') == strrchr(text, ';');
 }
 
 /* One reset and nothing else: in answer to the packet's acknowledgement. */
@@ -128,14 +146,26 @@ static bool fin_before(const struct scene *c)
 	return false;
 }
 
+/* The host's program has closed it. */
+static bool closed(const struct scene *c)
+{
+	for (int k = 0; k < c->i; k++)
+		if (c->x->step[k].kind == DIFF_ACT && c->x->step[k].act == DIFF_DROP)
+			return true;
+	return c->x->mode == DIFF_CLOSE;
+}
+
 static bool bad_option(const struct scene *c)
 {
-	return c->st->kind == DIFF_TCP && c->st->options & DIFF_OPT_BROKEN && !*c->stack;
+	/* What is unknown ends with the end of the list: behind it nothing is read. */
+	return c->st->kind == DIFF_TCP && c->st->options & DIFF_OPT_BROKEN &&
+	       !(c->st->options & DIFF_OPT_UNKNOWN) && !*c->stack;
 }
 
 static bool no_timestamp(const struct scene *c)
 {
-	return diff_lacks_timestamp(c->x, c->i) && !*c->stack;
+	return diff_lacks_timestamp(c->x, c->i) && c->sent && !(c->st->flags & TCP_SYN) &&
+	       !*c->stack;
 }
 
 static bool tiny_fragment(const struct scene *c)
@@ -145,7 +175,7 @@ static bool tiny_fragment(const struct scene *c)
 
 static bool syn_half_open(const struct scene *c)
 {
-	if (!(c->st->flags & TCP_SYN) || !half_open(c) ||
+	if (!(c->st->flags & TCP_SYN) || c->sent != 1 || !half_open(c) ||
 	    (*c->stack && !bare_ack(c, c->stack, false)))
 		return false;
 	/* Linux may also take its acknowledgement for the handshake's last. */
@@ -154,35 +184,63 @@ static bool syn_half_open(const struct scene *c)
 
 static bool window_before_ack(const struct scene *c)
 {
-	return half_open(c) && c->st->flags & TCP_ACK && c->st->ack != 1 &&
+	return half_open(c) && c->sent == 1 && c->st->flags & TCP_ACK && c->st->ack != 1 &&
 	       (outside(c, c->st) || c->st->ts_back > 0) && reset_of(c, c->kernel) &&
 	       (!*c->stack || bare_ack(c, c->stack, false));
 }
 
+/* Something before has been answered already. */
 static bool challenge_once(const struct scene *c)
 {
-	return c->i >= 2 && half_open(c) && bare_ack(c, c->kernel, false) && !*c->stack;
+	const struct diff_step *st;
+	bool before = false;
+
+	for (int k = 1; k < c->i; k++) {
+		st = &c->x->step[k];
+		before |= st->kind == DIFF_TCP &&
+			  (outside(c, st) || st->ts_back > 0 || st->flags & (TCP_SYN | TCP_RST));
+	}
+	return before && c->sent == 1 && half_open(c) && bare_ack(c, c->kernel, false) &&
+	       !*c->stack;
 }
 
+/* The connection is accepted; a gap may have been told before, and the program may close. */
+static bool accepts(const struct scene *c)
+{
+	const char *at = strstr(c->stack, " (accept "), *end = at ? strrchr(c->stack, ')') + 1 : "";
+	char before[DIFF_TEXT_MAX];
+
+	if (!at)
+		return false;
+	snprintf(before, sizeof(before), "%.*s", (int)(at - c->stack), c->stack);
+	if (*before && !bare_ack(c, before, true))
+		return false;
+	return !*end || (closed(c) && strchr(end, ';') == strrchr(end, ';') &&
+			 (begins(end, " FA seq 1 ack ") || begins(end, " RA seq 1 ack ")));
+}
+
+/* Only an error about the SYN-ACK, and only Linux has forgotten it. */
 static bool soft_error_before(const struct scene *c)
 {
+	bool forgotten = !*c->kernel || reset_of(c, c->kernel) || begins(c->kernel, " new SA ");
+	bool error = false;
+
 	for (int k = 1; k < c->i; k++)
-		if (c->x->step[k].kind == DIFF_ICMP_ERROR && c->x->step[k].seq == 0)
-			return !*c->kernel || reset_of(c, c->kernel) ||
-			       strstr(c->kernel, " new SA");
-	return false;
+		error |= c->x->step[k].kind == DIFF_ICMP_ERROR && c->x->step[k].seq == 0;
+	if (!error || !forgotten || c->sent != 1)
+		return false;
+	return accepts(c) || begins(c->stack, " SA seq 0 ack ") || bare_ack(c, c->stack, false) ||
+	       (!*c->stack && half_open(c));
 }
 
 static bool fast_retransmit(const struct scene *c)
 {
 	int duplicates = 0;
-	char want[64];
 
 	for (int k = 1; k <= c->i; k++)
 		duplicates += c->x->step[k].kind == DIFF_TCP && c->x->step[k].flags & TCP_ACK &&
 			      c->x->step[k].ack == c->sent - 1;
-	snprintf(want, sizeof(want), " FA seq %d ack %d len 0", c->sent - 1, c->acked);
-	return duplicates > 3 && !*c->kernel && begins(c->stack, want);
+	return duplicates > 3 && !*c->kernel && fin_alone(c, c->stack, c->sent - 1);
 }
 
 static bool ack_never_sent(const struct scene *c)
@@ -193,11 +251,9 @@ static bool ack_never_sent(const struct scene *c)
 
 static bool data_behind_fin(const struct scene *c)
 {
-	char want[64];
-
-	snprintf(want, sizeof(want), " FA seq %d ack %d len 0", c->sent, c->acked);
-	return fin_before(c) && c->st->len && reset_of(c, c->kernel) &&
-	       (!*c->stack || (window_was_shut(c) && begins(c->stack, want)));
+	return fin_before(c) && c->st->seq < c->acked && c->st->seq + c->st->len > c->acked - 1 &&
+	       c->sent && reset_of(c, c->kernel) &&
+	       (!*c->stack || (window_was_shut(c) && fin_alone(c, c->stack, c->sent)));
 }
 
 static bool urgent(const struct scene *c)
@@ -246,19 +302,11 @@ static bool old_behind_fin(const struct scene *c)
 	       bare_ack(c, c->stack, true);
 }
 
-/* The host's program has closed it. */
-static bool closed(const struct scene *c)
-{
-	for (int k = 0; k < c->i; k++)
-		if (c->x->step[k].kind == DIFF_ACT && c->x->step[k].act == DIFF_DROP)
-			return true;
-	return c->x->mode == DIFF_CLOSE;
-}
-
 /* Linux answers even a RST there. */
 static bool reset_in_fin_wait_2(const struct scene *c)
 {
-	return closed(c) && c->st->flags & TCP_RST && bare_ack(c, c->kernel, false) && !*c->stack;
+	return closed(c) && c->st->flags & TCP_RST && outside(c, c->st) &&
+	       bare_ack(c, c->kernel, false) && !*c->stack;
 }
 
 static bool reset_in_time_wait(const struct scene *c)
@@ -296,11 +344,14 @@ static bool smaller_window(const struct scene *c)
 {
 	size_t s = strlen(c->stack);
 	char want[64];
+	bool fin;
 
-	snprintf(want, sizeof(want), "A seq %d ack %d len ", c->sent, c->acked);
-	return (window_was_shut(c) || c->lags) && begins(c->kernel, c->stack) &&
-	       (begins(c->kernel + s + 1, want) ||
-		(c->kernel[s + 1] == 'F' && begins(c->kernel + s + 2, want)));
+	if (!begins(c->kernel, c->stack))
+		return false;
+	fin = begins(c->kernel + s, " FA");
+	snprintf(want, sizeof(want), " %sA seq %d ack %d len ", fin ? "F" : "", c->sent, c->acked);
+	return (window_was_shut(c) || c->lags) && begins(c->kernel + s, want) &&
+	       (fin || c->kernel[s + strlen(want)] != '0');
 }
 
 /* The acknowledgement of something out of order is a segment of its own, and then come data. */
@@ -328,12 +379,34 @@ static bool told_later(const struct scene *c)
 	return left < right && strcmp(rest, c->stack) == 0;
 }
 
-/* What both said is equal but for SACK blocks. */
+/* What both said is equal but for SACK blocks, and is one segment. */
 static bool same_but_sacks(const struct scene *c)
 {
 	size_t k = strcspn(c->kernel, "["), s = strcspn(c->stack, "[");
 
-	return c->stack[s] && k == s && strncmp(c->kernel, c->stack, k) == 0;
+	return c->stack[s] && c->kernel[k] && k == s && strncmp(c->kernel, c->stack, k) == 0 &&
+	       strchr(c->stack, ';') == strrchr(c->stack, ';');
+}
+
+/* The last octet of a block is a FIN, which Linux counts; or it came twice, and Linux tells. */
+static bool one_more(const char *kernel, const char *stack)
+{
+	const char *second = strchr(kernel + 1, '[');
+	int k[2], s[2], n, m;
+
+	if (second &&
+	    (strcmp(second, stack) == 0 || strncmp(kernel, stack, strlen(stack) - 1) == 0))
+		return true;
+	while (*kernel == '[' && *stack == '[') {
+		if (sscanf(kernel, "[%d-%d]%n", &k[0], &k[1], &n) != 2 ||
+		    sscanf(stack, "[%d-%d]%n", &s[0], &s[1], &m) != 2)
+			return false;
+		if (k[0] != s[0] || k[1] - s[1] < 0 || k[1] - s[1] > 1)
+			return false;
+		kernel += n + (kernel[n] == ' ');
+		stack += m + (stack[m] == ' ');
+	}
+	return strcmp(kernel, stack) == 0;
 }
 
 static bool fin_contradicted(const struct scene *c)
@@ -341,7 +414,9 @@ static bool fin_contradicted(const struct scene *c)
 	bool plain = !*c->kernel && bare_ack(c, c->stack, false);
 	bool ended = !*c->stack && begins(c->kernel, " A seq ") && strchr(c->kernel, '[');
 
-	return diff_contradicts(c->x, c->i) && (same_but_sacks(c) || plain || ended);
+	return diff_contradicts(c->x, c->i) &&
+	       ((same_but_sacks(c) && one_more(strchr(c->kernel, '['), strchr(c->stack, '['))) ||
+		plain || ended);
 }
 
 /* Merged with a neighbour before it is found to be there already: then Linux does not tell. */

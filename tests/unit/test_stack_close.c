@@ -527,6 +527,15 @@ Test(stack_close, lingering)
 		 "< R 21\n"
 		 "> none\n"
 		 "recv ECONNRESET\n"},
+		{"the end of the stream stays the end, whatever comes behind it",
+		 PLAIN
+		 "< FPA 1:11 ack 1\n"
+		 "> A 1 ack 12\n"
+		 "< R 12\n"
+		 "state closed\n"
+		 "recv 10\n"
+		 "recv eof\n"
+		 "send EPIPE\n"},
 		{"RST from before the peer's own FIN ends it, from before that not",
 		 PLAIN
 		 "< FA 1 ack 1\n"

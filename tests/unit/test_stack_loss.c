@@ -433,6 +433,14 @@ Test(stack_loss, shut_windows)
 		 "> none\n"
 		 "+ 1001\n"
 		 "> PA 1:101 ack 1\n"},
+		{"the window of the SYN is one that was offered",
+		 "listen\n"
+		 "< S 0 mss 1000 win 1000\n"
+		 "> SA 0 ack 1\n"
+		 "< A 1 ack 1 win 300 ; accept ; send 1000\n"
+		 "> none\n"
+		 "+ 1001\n"
+		 "> PA 1:301 ack 1\n"},
 		{"half of the largest window ever offered is used at once",
 		 "listen\n"
 		 "< S 0 mss 1000 win 500\n"
