@@ -12,7 +12,8 @@ enum lab_device { LAB_DEVICE_LINK, LAB_DEVICE_LO };
 /*
  * Each returns 0, or -errno with @err filled (not NULL).
  *
- * An address is also made known to the other host as a permanent neighbour, as all of a lab's are.
+ * An address is also made known to the other host as a permanent neighbour, as all of a lab's are,
+ * and can be found by neighbour discovery when this returns.
  * A native IPv6 address whose bytes are ::ffff:a.b.c.d is asked for with @v6.
  */
 int lab_add_address(const struct lab *lab, enum lab_side side, const struct addr *a, bool v6,

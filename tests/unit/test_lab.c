@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_lab.c - what a lab may have beside the usual: link-local and further addresses, ports */
+#include "../../rawstack/netlink/lab_extra.h"
 #include "../../rawstack/netlink/netns.h"
 #include "t_lab.h"
 
@@ -186,5 +187,45 @@ Test(lab_options, automatic_ports_keep_to_their_range)
 	endpoint_from_sockaddr((struct sockaddr *)&ss, len, &local);
 	cr_assert(local.port >= 60000 && local.port <= 60009, "%u", local.port);
 	close(fd);
+	lab_destroy(&lab);
+}
+
+/* In @lab's namespace of that side: is it a member of the address's solicited-node group? */
+static bool is_member(const struct lab *lab, enum lab_side side, const struct addr *a)
+{
+	char line[256], group[40];
+	bool found = false;
+	int back, rc = netns_enter(lab->host[side].netns_fd, &back);
+	FILE *f;
+
+	cr_assert(rc == 0);
+	f = fopen("/proc/thread-self/net/igmp6", "r");
+	cr_assert(f, "%m");
+	snprintf(group, sizeof(group), "ff0200000000000000000001ff%02x%02x%02x", a->b[13], a->b[14],
+		 a->b[15]);
+	while (fgets(line, sizeof(line), f))
+		found |= strstr(line, group) != NULL;
+	fclose(f);
+	netns_leave(back);
+	return found;
+}
+
+/* Not a moment later: who asks in between would wait for a second. */
+Test(lab_options, an_address_added_later_can_be_found_at_once)
+{
+	struct lab_error err;
+	struct lab lab;
+
+	make(&lab, &(struct lab_options){0});
+	for (int i = 1; i <= 50; i++) {
+		struct addr a = addr("2001:db8:1::7:0");
+
+		a.b[15] = (uint8_t)i;
+		cr_assert(!is_member(&lab, LAB_CLIENT, &a));
+		cr_assert(lab_add_address(&lab, LAB_CLIENT, &a, true, 64, LAB_DEVICE_LINK, &err) ==
+				  0,
+			  "%s: %s", err.step, err.detail);
+		cr_assert(is_member(&lab, LAB_CLIENT, &a), "address %d", i);
+	}
 	lab_destroy(&lab);
 }
