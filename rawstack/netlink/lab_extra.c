@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { LO_INDEX = 1, PATH_LEN = 128, JOIN_MS = 2000 };
+enum { LO_INDEX = 1, PATH_LEN = 128, ADDRESS_MS = 2000 };
 
 static int fail(struct lab_error *err, int ret, const char *step, const char *detail)
 {
@@ -84,59 +84,57 @@ static void put_neighbour(struct nl_batch *batch, const struct lab *lab, enum la
 	mnl_attr_put(nlh, NDA_LLADDR, 6, lab->host[!side].mac);
 }
 
-struct group_search {
-	uint8_t group[16];
-	bool found;
-};
-
-static int compare_group(const struct nlattr *attr, void *arg)
+static int note_type(const struct nlmsghdr *nlh, void *arg)
 {
-	struct group_search *look = arg;
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 
-	if (mnl_attr_get_type(attr) == IFA_MULTICAST &&
-	    mnl_attr_get_payload_len(attr) == sizeof(look->group) &&
-	    memcmp(mnl_attr_get_payload(attr), look->group, sizeof(look->group)) == 0)
-		look->found = true;
+	*(bool *)arg = rtm->rtm_type == RTN_LOCAL;
 	return MNL_CB_OK;
 }
 
-static int on_group(const struct nlmsghdr *nlh, void *arg)
+/* Does @side take packets for the address? Asked of its routing table. 0 or -errno. */
+static int ask_whether_local(const struct lab *lab, enum lab_side side, const struct addr *a,
+			     struct mnl_socket *nl, bool *local)
 {
-	return mnl_attr_parse(nlh, sizeof(struct ifaddrmsg), compare_group, arg);
+	_Alignas(struct nlmsghdr) char buf[NL_ACK_BYTES];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+	int ret;
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	rtm->rtm_family = AF_INET6;
+	rtm->rtm_dst_len = 128;
+	put_addr(nlh, RTA_DST, a, true);
+	mnl_attr_put_u32(nlh, RTA_OIF, lab->host[side].ifindex);
+	ret = nl_request(nl, nlh, buf, sizeof(buf), note_type, local);
+	return ret == -ENETUNREACH ? 0 : ret;
 }
 
 /*
- * The kernel joins the solicited-node group of a new address (RFC 4291 2.7.1) from a work queue:
- * before, nobody finds the address by neighbour discovery, and whoever tries waits for a second.
+ * The kernel takes packets for a new IPv6 address, and is a member of its solicited-node group (RFC
+ * 4291 2.7.1), only after a work queue has seen to it, in the other order. Before, its neighbours
+ * do not find it, and what they answer it is lost: whoever tries waits for a second.
  */
-static int await_group(const struct lab *lab, enum lab_side side, const struct addr *a,
-		       struct lab_error *err)
+static int await_address(const struct lab *lab, enum lab_side side, const struct addr *a,
+			 struct lab_error *err)
 {
-	struct group_search look = {.group = {0xff, 0x02, [11] = 0x01, 0xff}};
-	uint64_t deadline = clock_ns(CLOCK_MONOTONIC) + (uint64_t)JOIN_MS * NS_PER_MS;
+	uint64_t deadline = clock_ns(CLOCK_MONOTONIC) + (uint64_t)ADDRESS_MS * NS_PER_MS;
 	struct mnl_socket *nl;
+	bool local = false;
 	int ret = nl_open(lab->host[side].netns_fd, NETLINK_ROUTE, 0, &nl);
 
 	if (ret < 0)
 		return fail(err, ret, "talk to rtnetlink", "");
-	memcpy(look.group + 13, a->b + 13, 3);
-	while (ret >= 0 && !look.found) {
-		_Alignas(struct nlmsghdr) char buf[NL_ACK_BYTES];
-		struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-		struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
-
-		nlh->nlmsg_type = RTM_GETMULTICAST;
-		nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-		ifa->ifa_family = AF_INET6;
-		ifa->ifa_index = lab->host[side].ifindex;
-		ret = nl_request(nl, nlh, buf, sizeof(buf), on_group, &look);
-		if (ret >= 0 && !look.found && clock_ns(CLOCK_MONOTONIC) > deadline)
+	while (ret == 0 && !local) {
+		ret = ask_whether_local(lab, side, a, nl, &local);
+		if (ret == 0 && !local && clock_ns(CLOCK_MONOTONIC) > deadline)
 			ret = -ETIMEDOUT;
-		if (ret >= 0 && !look.found)
+		if (ret == 0 && !local)
 			sched_yield();
 	}
 	mnl_socket_close(nl);
-	return ret < 0 ? fail(err, ret, "wait for the multicast group of an address", "") : 0;
+	return ret < 0 ? fail(err, ret, "wait for an address", "") : 0;
 }
 
 int lab_add_address(const struct lab *lab, enum lab_side side, const struct addr *a, bool v6,
@@ -150,7 +148,7 @@ int lab_add_address(const struct lab *lab, enum lab_side side, const struct addr
 	put_address(&batch, index_of(lab, side, device), a, v6, prefix);
 	ret = commit(lab, side, &batch, err);
 	if (ret == 0 && v6 && device == LAB_DEVICE_LINK)
-		ret = await_group(lab, side, a, err);
+		ret = await_address(lab, side, a, err);
 	if (ret < 0)
 		return ret;
 	ret = nl_batch_init(&batch);
