@@ -70,6 +70,26 @@ static void put_address(struct nl_batch *batch, unsigned int ifindex, const stru
 		mnl_attr_put_u32(nlh, IFA_FLAGS, IFA_F_NODAD);
 }
 
+int lab_remove_address(const struct lab *lab, enum lab_side side, const struct addr *a, bool v6,
+		       uint8_t prefix, enum lab_device device, struct lab_error *err)
+{
+	struct nl_batch batch;
+	struct nlmsghdr *nlh;
+	struct ifaddrmsg *ifa;
+	int ret = nl_batch_init(&batch);
+
+	if (ret < 0)
+		return fail(err, ret, "prepare a netlink batch", "");
+	nlh = nl_batch_add(&batch, RTM_DELADDR, 0, "remove an address");
+	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+	ifa->ifa_family = v6 ? AF_INET6 : AF_INET;
+	ifa->ifa_prefixlen = prefix;
+	ifa->ifa_index = index_of(lab, side, device);
+	put_addr(nlh, IFA_LOCAL, a, v6);
+	put_addr(nlh, IFA_ADDRESS, a, v6);
+	return commit(lab, side, &batch, err);
+}
+
 static void put_neighbour(struct nl_batch *batch, const struct lab *lab, enum lab_side side,
 			  const struct addr *a, bool v6)
 {

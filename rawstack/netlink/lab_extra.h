@@ -19,6 +19,10 @@ enum lab_device { LAB_DEVICE_LINK, LAB_DEVICE_LO };
 int lab_add_address(const struct lab *lab, enum lab_side side, const struct addr *a, bool v6,
 		    uint8_t prefix, enum lab_device device, struct lab_error *err);
 
+/* Takes one away, also one of those that every lab has. */
+int lab_remove_address(const struct lab *lab, enum lab_side side, const struct addr *a, bool v6,
+		       uint8_t prefix, enum lab_device device, struct lab_error *err);
+
 struct lab_route {
 	struct addr dst;
 	bool v6;

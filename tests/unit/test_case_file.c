@@ -146,6 +146,7 @@ static const struct {
 	    "'kernel.panic' is no setting of a network namespace"),
 	BAD("sysctl = client net.ipv4/../../x 1", "'net.ipv4/../../x' is no setting"),
 	BAD("address = server 198.51.100.9/33", "'33' is no prefix length"),
+	BAD("address = server 198.51.100.9/24 away", "'away' does not belong here"),
 	BAD("route = client 192.0.2.0/24 nowhere", "where to? write via ADDRESS"),
 	BAD("dns = name.lab somewhere", "'somewhere' is no address"),
 	BAD("step = c connect S4", "the address has no port"),

@@ -83,6 +83,8 @@ static bool setting_applies(const struct case_setting *s, char why[PLAN_WHY])
 	case SETTING_NFT:
 		return no(why, "it filters in the server's kernel");
 	case SETTING_ADDRESS:
+		if (s->gone)
+			return no(why, "it takes an address from the server's kernel");
 		if (s->on_lo)
 			return no(why, "the stack has no loopback interface");
 		if (s->addr.form == ADDR_FORM_INET6 && addr_is_mapped(&s->addr.addr))

@@ -45,6 +45,7 @@ struct case_setting {
 	uint8_t prefix;
 	uint8_t route_type; /* RTN_UNICAST, RTN_UNREACHABLE, ... */
 	bool has_via, on_lo;
+	bool gone; /* an address that is taken away */
 };
 
 struct lab_case {

@@ -83,6 +83,7 @@ static int parse_address(struct words *ws, struct case_setting *s)
 	if (take_side(ws, s) < 0 || take_prefix(ws, s) < 0)
 		return -EINVAL;
 	s->on_lo = words_accept(ws, "lo");
+	s->gone = words_accept(ws, "gone");
 	return 0;
 }
 

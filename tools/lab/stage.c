@@ -50,6 +50,9 @@ static int apply(struct stage *s, const struct case_setting *set, const struct w
 		return 0;
 	if (set->kind == SETTING_SYSCTL)
 		rc = lab_sysctl(&s->lab, set->side, set->text, set->value, &err);
+	else if (set->kind == SETTING_ADDRESS && set->gone)
+		rc = lab_remove_address(&s->lab, set->side, &set->addr.addr, is_v6(&set->addr),
+					set->prefix, route.device, &err);
 	else if (set->kind == SETTING_ADDRESS)
 		rc = lab_add_address(&s->lab, set->side, &set->addr.addr, is_v6(&set->addr),
 				     set->prefix, route.device, &err);
