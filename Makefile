@@ -78,7 +78,8 @@ STACK_SRC := \
 	rawstack/stack/out.c \
 	rawstack/stack/tcp.c \
 	rawstack/stack/tcp_timer.c \
-	rawstack/stack/tcp_sack.c \
+	rawstack/stack/tcp_sent.c \
+	rawstack/stack/tcp_rack.c \
 	rawstack/stack/tcp_out.c \
 	rawstack/stack/tcp_rcv.c \
 	rawstack/stack/tcp_ack.c \
@@ -305,7 +306,7 @@ UNIT_TESTS := \
 	flow judge judge_damage evidence \
 	tracker owner \
 	ladder dispatch \
-	stack_binding stack_open stack_data stack_close stack_loss stack_idle \
+	stack_binding stack_open stack_data stack_close stack_loss stack_recovery stack_idle \
 	doctor \
 	case_report \
 	wheel ration engine server client http \

@@ -30,6 +30,20 @@ static inline void ilist_push(struct ilist *l, const struct slab *sl, size_t off
 	l->last = index;
 }
 
+/* Behind @at, which is on this list; @index must not be. */
+static inline void ilist_insert(struct ilist *l, const struct slab *sl, size_t off, uint32_t at,
+				uint32_t index)
+{
+	struct ilink *a = ilist_link(sl, off, at);
+
+	*ilist_link(sl, off, index) = (struct ilink){.next = a->next, .prev = at};
+	if (a->next != 0)
+		ilist_link(sl, off, a->next)->prev = index;
+	else
+		l->last = index;
+	a->next = index;
+}
+
 /* @index must be on this list. */
 static inline void ilist_remove(struct ilist *l, const struct slab *sl, size_t off, uint32_t index)
 {

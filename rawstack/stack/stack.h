@@ -159,6 +159,8 @@ struct stack_config {
 	X(tcp_retransmits, "segments sent again")                                                  \
 	X(tcp_fast_retransmits, "of those, without waiting for the timer")                         \
 	X(tcp_timeouts, "retransmission timers that fired")                                        \
+	X(tcp_loss_probes, "tail loss probes (RFC 8985)")                                          \
+	X(tcp_undone, "reductions taken back, because nothing was lost")                           \
 	X(tcp_probes, "zero-window probes")                                                        \
 	X(tcp_delayed_acks, "acknowledgements sent by the timer")                                  \
 	X(tcp_pure_acks, "segments sent that carry nothing but an acknowledgement")

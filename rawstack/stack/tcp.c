@@ -40,6 +40,14 @@ static void keys_derive(struct tcp *t, const struct stack_config *c)
 	t->cookie_key = (struct siphash_key){siphash(&isn, "cookie", 6), siphash(&isn, "key", 3)};
 }
 
+/* A record for every 512 octets of all buffers, and one for each connection. */
+static uint32_t sents_max(const struct stack_config *c)
+{
+	uint64_t n = c->max_conns + c->max_buffers / 512;
+
+	return n < UINT32_MAX / 2 ? (uint32_t)n : UINT32_MAX / 2;
+}
+
 int tcp_open(struct stack *s, uint64_t now)
 {
 	const struct stack_config *c = &s->cfg;
@@ -56,15 +64,19 @@ int tcp_open(struct stack *s, uint64_t now)
 		goto err_conns;
 	if (slab_init(&t->minis, sizeof(struct tcp_mini), c->max_half_open + c->max_time_wait) < 0)
 		goto err_minis;
-	if (slab_init(&t->boards, sizeof(struct tcp_board), c->max_conns) < 0)
-		goto err_boards;
+	if (slab_init(&t->flights, sizeof(struct tcp_flight), c->max_conns) < 0)
+		goto err_flights;
+	if (slab_init(&t->sents, sizeof(struct tcp_sent), sents_max(c)) < 0)
+		goto err_sents;
 	keys_derive(t, c);
 	s->tcp = t;
 	tcp_now(s, now);
 	wheel_open(t);
 	return 0;
 
-err_boards:
+err_sents:
+	slab_fini(&t->flights);
+err_flights:
 	slab_fini(&t->minis);
 err_minis:
 	slab_fini(&t->conns);
@@ -77,7 +89,8 @@ err_buckets:
 
 void tcp_close_all(struct stack *s)
 {
-	slab_fini(&s->tcp->boards);
+	slab_fini(&s->tcp->sents);
+	slab_fini(&s->tcp->flights);
 	slab_fini(&s->tcp->minis);
 	slab_fini(&s->tcp->conns);
 	free(s->tcp->buckets);
@@ -91,8 +104,9 @@ void tcp_stats(const struct stack *s, struct stack_stats *out)
 	out->conns = t->conns.used;
 	out->half_open = t->n_half_open;
 	out->time_wait = t->n_time_wait;
-	out->memory += slab_bytes(&t->conns) + slab_bytes(&t->minis) + slab_bytes(&t->boards) +
-		       ((uint64_t)t->mask + 1) * sizeof(*t->buckets) + sizeof(*t);
+	out->memory += slab_bytes(&t->conns) + slab_bytes(&t->minis) + slab_bytes(&t->flights) +
+		       slab_bytes(&t->sents) + ((uint64_t)t->mask + 1) * sizeof(*t->buckets) +
+		       sizeof(*t);
 }
 
 uint32_t tcp_random(struct tcp *t)
@@ -231,7 +245,7 @@ static void conn_quiet(struct stack *s, uint32_t i)
 		ilist_remove(&t->out, &t->conns, offsetof(struct tcp_conn, out), i);
 	seg_list_free(s, c->snd_q);
 	c->snd_q = c->snd_q_last = 0;
-	board_free(s, c);
+	sent_free(s, c);
 	c->flags &= ~(uint32_t)(TCP_F_ON_OUT | TCP_F_ACK_NOW);
 }
 

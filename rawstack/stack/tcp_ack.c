@@ -12,38 +12,13 @@ static uint32_t flight(const struct tcp_conn *c)
 	return c->snd_max - c->snd_una;
 }
 
-/* Octets of holes that count as lost and are not sent again yet (RFC 6675 4). */
-static uint32_t lost_octets(const struct stack *s, const struct tcp_conn *c)
-{
-	const struct tcp_board *b = board_of(s, c);
-	uint32_t from = seq_lt(c->rtx_next, c->snd_una) ? c->snd_una : c->rtx_next;
-	uint32_t above, lost = 0;
-
-	if (b == NULL || b->n == 0)
-		return from == c->snd_una ? min_u32(c->mss, flight(c)) : 0;
-	above = b->bytes;
-	for (uint32_t k = 0; k < b->n; k++) {
-		const struct tcp_sack *r = &b->range[k];
-
-		if (seq_lt(from, r->left) && above >= (TCP_DUPACKS - 1) * (uint32_t)c->mss)
-			lost += r->left - from;
-		if (seq_lt(from, r->right))
-			from = r->right;
-		above -= r->right - r->left;
-	}
-	return lost;
-}
-
 uint32_t conn_pipe(const struct stack *s, const struct tcp_conn *c)
 {
-	uint32_t out = c->snd_nxt - c->snd_una, gone;
+	const struct tcp_flight *f = flight_of(s, c);
+	uint32_t out = c->snd_nxt - c->snd_una, gone = f ? f->sacked + f->lost_octets : 0;
 
-	if (c->flags & TCP_F_SACK)
-		gone = board_below(s, c, c->snd_nxt);
-	else /* each duplicate says that one segment has left the network (RFC 6582 3.2) */
-		gone = (uint32_t)c->dupacks * c->mss;
-	if (c->flags & TCP_F_RECOVERY)
-		gone += lost_octets(s, c);
+	if (!(c->flags & TCP_F_SACK)) /* each duplicate: one segment has left (RFC 6582 3.2) */
+		gone += (uint32_t)c->dupacks * c->mss;
 	return gone < out ? out - gone : 0;
 }
 
@@ -79,13 +54,11 @@ static void rto_recover(struct stack *s, struct tcp_conn *c)
 }
 
 /* Karn's rule (MUST-18): of octets sent again only an echoed timestamp tells (RFC 7323 4.1). */
-static void measure(struct stack *s, struct tcp_conn *c, const struct tcp_in *in)
+static void measure(struct stack *s, struct tcp_conn *c, const struct tcp_in *in,
+		    const struct tcp_news *news)
 {
-	if (c->flags & TCP_F_RTT_TIMED) {
-		if (seq_lt(in->h.ack, c->rtt_seq))
-			return;
-		c->flags &= ~(uint32_t)TCP_F_RTT_TIMED;
-		conn_rtt_sample(s, c, (uint32_t)(s->tcp->now / 1000) - c->rtt_us);
+	if (news->timed) {
+		conn_rtt_sample(s, c, news->rtt_us);
 	} else if ((c->flags & TCP_F_TS) && in->h.timestamps && in->h.ts_ecr != 0) {
 		uint32_t ms = s->tcp->now_ms + c->ts_off - in->h.ts_ecr;
 
@@ -113,52 +86,112 @@ static uint32_t half_flight(const struct tcp_conn *c)
 	return max_u32(flight(c) / 2, 2 * (uint32_t)c->mss);
 }
 
-/* RFC 6298 5.5 and RFC 5681 3.1: everything not SACKed counts as lost. */
+/* RFC 6298 5.5, RFC 5681 3.1, RFC 8985 6.3: all but what was sent a moment ago is lost. */
 void conn_rto_loss(struct stack *s, struct tcp_conn *c)
 {
-	const struct tcp_board *b = board_of(s, c);
+	struct tcp_flight *f = flight_of(s, c);
 
 	if (c->retries == 1)
 		c->ssthresh = half_flight(c);
 	c->cwnd = c->mss;
 	c->recover = c->snd_max;
 	c->flags |= TCP_F_RTO_RECOVERY;
-	c->flags &= ~(uint32_t)TCP_F_RECOVERY;
-	c->snd_nxt = c->snd_una;
+	c->flags &= ~(uint32_t)(TCP_F_RECOVERY | TCP_F_PROBED | TCP_F_REO_TIMER);
+	timer_clear(c, TCP_T_PROBE);
 	c->dupacks = 0;
+	if (f != NULL)
+		f->undo_cwnd = 0;
 	/* A second timeout: the peer may have dropped what it SACKed (RFC 2018 8). */
-	if (b != NULL && c->retries > 1)
-		board_free(s, c);
+	sent_all_lost(s, c, rack_young_us(s, c), c->retries > 1);
 }
 
 /* RFC 5681 3.2, RFC 6582 3.2, RFC 6675 5. */
-static void recovery_enter(struct tcp_conn *c)
+static void recovery_enter(struct tcp_conn *c, struct tcp_flight *f)
 {
+	f->undo_cwnd = c->cwnd;
+	f->undo_ssthresh = c->ssthresh;
+	f->undo_n = 0;
+	f->prr_delivered = f->prr_out = 0;
+	f->prr_flight = max_u32(flight(c), 1);
 	c->recover = c->snd_max;
 	c->ssthresh = half_flight(c);
-	c->cwnd = c->ssthresh;
-	c->rtx_next = c->snd_una;
 	c->flags |= TCP_F_RECOVERY;
+	c->flags &= ~(uint32_t)TCP_F_PROBED;
 }
 
-static bool enough_duplicates(const struct stack *s, const struct tcp_conn *c)
+/* RFC 6937 3: the window shrinks with what arrives, and never stalls. */
+static void reduce(struct stack *s, struct tcp_conn *c, const struct tcp_news *news, bool lost)
 {
-	const struct tcp_board *b = board_of(s, c);
+	struct tcp_flight *f = flight_of(s, c);
+	uint32_t pipe = conn_pipe(s, c), n;
 
-	return c->dupacks >= TCP_DUPACKS ||
-	       (b != NULL && b->bytes >= TCP_DUPACKS * (uint32_t)c->mss);
+	f->prr_delivered += news->delivered;
+	if (pipe > c->ssthresh) {
+		uint64_t share = ((uint64_t)f->prr_delivered * c->ssthresh + f->prr_flight - 1) /
+				 f->prr_flight;
+
+		n = share > f->prr_out ? (uint32_t)share - f->prr_out : 0;
+	} else {
+		n = f->prr_delivered > f->prr_out ? f->prr_delivered - f->prr_out : 0;
+		n = max_u32(n, news->delivered);
+		if (!lost)
+			n += c->mss;
+		n = min_u32(n, c->ssthresh - pipe);
+	}
+	if (f->prr_out == 0)
+		n = max_u32(n, c->mss); /* the first goes at once */
+	c->cwnd = pipe + n;
 }
 
-/* Limited transmit (RFC 3042) comes by itself: what duplicates say has left is room in the pipe. */
-static void duplicate(struct stack *s, uint32_t i)
+void conn_losses(struct stack *s, uint32_t i, const struct tcp_news *news)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
+	struct tcp_flight *f = flight_of(s, c);
+	bool lost;
 
-	if (c->dupacks < UINT8_MAX)
-		c->dupacks++;
-	if (!(c->flags & (TCP_F_RECOVERY | TCP_F_RTO_RECOVERY)) && enough_duplicates(s, c))
-		recovery_enter(c);
-	conn_want_out(s, i);
+	if (f == NULL)
+		return;
+	if (c->flags & TCP_F_SACK) {
+		lost = rack_detect(s, i);
+	} else { /* NewReno: the first, by three duplicates or a partial acknowledgement */
+		const struct tcp_sent *first = sent_at(s, f->order.first);
+
+		lost = (c->dupacks >= TCP_DUPACKS || (c->flags & TCP_F_RECOVERY)) &&
+		       !(first->flags & (TCP_SENT_LOST | TCP_SENT_AGAIN)) &&
+		       !(c->flags & TCP_F_RTO_RECOVERY);
+		if (lost)
+			sent_lost(s, f, f->order.first);
+	}
+	if (lost && !(c->flags & (TCP_F_RECOVERY | TCP_F_RTO_RECOVERY)))
+		recovery_enter(c, f);
+	if (c->flags & TCP_F_RECOVERY)
+		reduce(s, c, news, lost);
+	if (lost || f->lost_octets > 0 || (c->flags & TCP_F_RECOVERY))
+		conn_want_out(s, i);
+}
+
+/*
+ * All that was sent again since the window was reduced came twice (RFC 2883, RFC 3708): nothing was
+ * lost, only late.
+ */
+static void arrived_twice(struct stack *s, struct tcp_conn *c, const struct tcp_news *news)
+{
+	struct tcp_flight *f = flight_of(s, c);
+	uint32_t n = (news->twice + c->mss - 1) / c->mss;
+
+	if (f == NULL || f->undo_n == 0 ||
+	    (c->flags & (TCP_F_PROBED | TCP_F_RECOVERY)) == TCP_F_PROBED) /* of the probe */
+		return;
+	f->undo_n -= min_u32(f->undo_n, n);
+	c->flags |= TCP_F_REORDERED;
+	rack_twice(c, f);
+	if (f->undo_n > 0 || f->undo_cwnd == 0 || f->lost_octets > 0)
+		return;
+	s->stats.tcp_undone++;
+	c->cwnd = max_u32(c->cwnd, f->undo_cwnd);
+	c->ssthresh = max_u32(c->ssthresh, f->undo_ssthresh);
+	f->undo_cwnd = 0;
+	c->flags &= ~(uint32_t)TCP_F_RECOVERY;
 }
 
 /* What is acknowledged leaves the queue. */
@@ -186,8 +219,8 @@ static void queue_trim(struct stack *s, struct tcp_conn *c)
 	}
 }
 
-/* Recovery ends, or goes on with the next hole, or there is none and the window grows. */
-static void congestion(struct stack *s, struct tcp_conn *c, uint32_t acked, uint32_t was_out)
+/* Recovery ends or goes on, or there is none and the window grows. */
+static void congestion(struct tcp_conn *c, uint32_t acked, uint32_t was_out)
 {
 	bool over = seq_le(c->recover, c->snd_una);
 
@@ -196,13 +229,10 @@ static void congestion(struct stack *s, struct tcp_conn *c, uint32_t acked, uint
 			c->flags &= ~(uint32_t)TCP_F_RECOVERY;
 			c->cwnd = c->ssthresh;
 			c->dupacks = 0;
-			return;
-		}
-		/* A partial acknowledgement: without SACK what follows it is lost, too. */
-		if (!(c->flags & TCP_F_SACK)) {
+			rack_recovered(c);
+		} else if (!(c->flags & TCP_F_SACK)) {
 			uint32_t segments = acked / max_u32(c->mss, 1);
 
-			c->rtx_next = c->snd_una;
 			c->dupacks -= (uint8_t)min_u32(c->dupacks, segments > 1 ? segments - 1 : 0);
 		}
 		return;
@@ -211,7 +241,6 @@ static void congestion(struct stack *s, struct tcp_conn *c, uint32_t acked, uint
 		c->flags &= ~(uint32_t)TCP_F_RTO_RECOVERY;
 	c->dupacks = 0;
 	grow(c, acked, was_out);
-	(void)s;
 }
 
 /* RFC 9293 3.10.7.4: by the latest segment only. Returns true when the window has changed. */
@@ -242,52 +271,79 @@ static void tell_writable(struct stack *s, uint32_t i)
 	conn_event(s, i, TCP_E_WRITABLE);
 }
 
-static void ack_new(struct stack *s, uint32_t i, const struct tcp_in *in)
+static void ack_new(struct stack *s, uint32_t i, const struct tcp_in *in, struct tcp_news *news)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
-	uint32_t acked = in->h.ack - c->snd_una, was_out = flight(c);
+	uint32_t acked = in->h.ack - c->snd_una, was_out = flight(c), seen;
 
-	measure(s, c, in);
-	if (c->retries > 0 || (c->flags & TCP_F_PROBING))
-		rto_recover(s, c);
-	c->retries = 0;
 	c->snd_una = in->h.ack;
 	if (seq_lt(c->snd_nxt, c->snd_una))
 		c->snd_nxt = c->snd_una;
+	sent_acked(s, c, in, news);
+	measure(s, c, in, news);
+	if (c->retries > 0 || (c->flags & TCP_F_PROBING))
+		rto_recover(s, c);
+	c->retries = 0;
 	queue_trim(s, c);
-	board_acked(s, c);
-	congestion(s, c, acked, was_out);
+	if (!(c->flags & TCP_F_SACK)) { /* what duplicates have said already (RFC 6937 3) */
+		seen = (uint32_t)c->dupacks * c->mss;
+		news->delivered = acked > seen ? acked - seen : min_u32(acked, c->mss);
+	}
+	congestion(c, acked, was_out);
 	conn_rtx_arm(s, i, true);
 	tell_writable(s, i);
 	if (s->tcp->now_ms - c->confirm_ms >= CONFIRM_MS) {
 		c->confirm_ms = s->tcp->now_ms;
 		neighbours_confirm(s, s->tcp->now, &c->peer);
 	}
-	if (snd_total(c) != c->snd_nxt || (c->flags & TCP_F_RECOVERY))
+	if (snd_total(c) != c->snd_nxt)
 		conn_want_out(s, i);
+}
+
+/* RFC 5681 2. Limited transmit (RFC 3042) comes by itself: what has left is room in the pipe. */
+static void duplicate(struct stack *s, uint32_t i, struct tcp_news *news)
+{
+	struct tcp_conn *c = conn_at(s->tcp, i);
+
+	if (!(c->flags & TCP_F_SACK)) {
+		if (c->dupacks < UINT8_MAX)
+			c->dupacks++;
+		news->delivered = c->mss;
+	}
+	conn_want_out(s, i);
 }
 
 void conn_ack(struct stack *s, uint32_t i, const struct tcp_in *in)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
-	bool changed = false, news = false;
+	struct tcp_news news = {0};
+	bool changed = false, repaired;
 
 	c->probes = 0;
 	c->soft_error = 0;
 	if (seq_lt(in->h.ack, c->snd_una))
 		return;
 	changed = window_update(s, c, in);
-	if (in->h.sacks > 0 && (c->flags & TCP_F_SACK)) {
-		uint32_t before = c->board ? board_of(s, c)->bytes : 0;
-
-		board_add(s, c, &in->h);
-		news = c->board != 0 && board_of(s, c)->bytes != before;
-	}
+	news.fack = c->flight != 0 ? flight_of(s, c)->fack : c->snd_una;
+	if (in->h.sacks > 0 && (c->flags & TCP_F_SACK))
+		sent_sacked(s, c, in, &news);
+	if (news.twice > 0)
+		arrived_twice(s, c, &news);
+	repaired = probe_acked(c, in, &news);
 	if (in->h.ack != c->snd_una) {
-		ack_new(s, i, in);
+		ack_new(s, i, in, &news);
 	} else if (flight(c) > 0 && c->snd_wnd > 0 && in->len == 0 && !(in->h.flags & TCP_FIN) &&
-		   (!changed || news)) { /* RFC 5681 2: a duplicate */
-		duplicate(s, i);
+		   (!changed || news.delivered > 0)) {
+		duplicate(s, i, &news);
+		if (news.timed) /* by SACK */
+			conn_rtt_sample(s, c, news.rtt_us);
+	}
+	if (repaired && !(c->flags & (TCP_F_RECOVERY | TCP_F_RTO_RECOVERY)))
+		c->cwnd = c->ssthresh = half_flight(c);
+	conn_losses(s, i, &news);
+	if (news.delivered > 0 && c->flight != 0) {
+		flight_of(s, c)->probes = 0;
+		probe_arm(s, i);
 	}
 	if (changed && snd_total(c) != c->snd_nxt) {
 		conn_rtx_arm(s, i, true);

@@ -136,9 +136,10 @@ static void syn_sent(struct stack *s, uint32_t i, const struct tcp_in *in)
 		timer_set(s, i, TCP_T_RTX, c->rto_ms);
 		return;
 	}
-	if (c->flags & TCP_F_RTT_TIMED)
-		conn_rtt_sample(s, c, (uint32_t)(s->tcp->now / 1000) - c->rtt_us);
-	c->flags &= ~(uint32_t)TCP_F_RTT_TIMED;
+	if (c->retries == 0) { /* Karn (MUST-18) */
+		conn_rtt_sample(s, c, (uint32_t)(s->tcp->now / 1000) - c->syn_us);
+		rack_min_rtt(s, c, (uint32_t)(s->tcp->now / 1000) - c->syn_us);
+	}
 	c->snd_una = in->h.ack;
 	c->snd_wl2 = in->h.ack;
 	connected(s, i);
@@ -529,9 +530,8 @@ void tcp_icmp_error(struct stack *s, uint64_t now, const struct icmp_error *e)
 		if (mss >= c->mss || c->state < TCP_S_ESTABLISHED)
 			return;
 		c->mss = mss;
-		c->snd_nxt =
-			c->snd_una; /* RFC 1191 6.5: again, smaller; not a sign of congestion */
-		c->flags &= ~(uint32_t)TCP_F_RTT_TIMED;
+		/* RFC 1191 6.5: again, smaller; not a sign of congestion */
+		sent_all_lost(s, c, 0, false);
 		conn_want_out(s, i);
 		return;
 	}

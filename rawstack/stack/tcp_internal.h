@@ -78,16 +78,20 @@ enum tcp_flag {
 	TCP_F_HASHED = 1 << 15,
 	TCP_F_RECOVERY = 1 << 16,     /* fast recovery, until recover is acknowledged */
 	TCP_F_RTO_RECOVERY = 1 << 17, /* the timer fired; until recover is acknowledged */
-	TCP_F_RTT_TIMED = 1 << 18,    /* rtt_seq is being timed */
+	TCP_F_REORDERED = 1 << 18,    /* segments were seen to overtake each other */
 	TCP_F_WANT_SEND = 1 << 19,    /* stack_send() took less than asked */
 	TCP_F_PROBING = 1 << 20,      /* the retransmission timer is the persist timer */
 	TCP_F_FIN_AHEAD = 1 << 21,    /* FIN came, data before it did not */
+	TCP_F_REO_TIMER = 1 << 22,    /* TCP_T_PROBE waits for what may be late, not lost */
+	TCP_F_PROBED = 1 << 23,	      /* a tail loss probe is out, up to probe_end */
+	TCP_F_PROBED_AGAIN = 1 << 24, /* it was one sent again */
 };
 
 enum tcp_timer {
-	TCP_T_RTX = 1 << 0,  /* retransmission or persist */
-	TCP_T_ACK = 1 << 1,  /* delayed acknowledgement */
-	TCP_T_LIFE = 1 << 2, /* keep-alive */
+	TCP_T_RTX = 1 << 0,   /* retransmission or persist */
+	TCP_T_ACK = 1 << 1,   /* delayed acknowledgement */
+	TCP_T_LIFE = 1 << 2,  /* keep-alive */
+	TCP_T_PROBE = 1 << 3, /* tail loss probe, or TCP_F_REO_TIMER */
 };
 
 enum tcp_event_bit {
@@ -115,34 +119,36 @@ struct tcp_conn {
 	uint32_t ts_off; /* our clock's offset towards this peer */
 
 	uint32_t snd_una;
-	uint32_t snd_nxt; /* goes back to snd_una when the timer fires */
-	uint32_t snd_max; /* SND.NXT of the RFC: behind the highest octet ever sent */
+	uint32_t snd_nxt; /* behind the last record of what is out (tcp_sent.c) */
+	uint32_t snd_max; /* the same, or by the octet of a window probe more */
 	uint32_t snd_end; /* behind the last octet queued */
 	uint32_t snd_wnd, snd_wl1, snd_wl2;
 	uint32_t max_wnd; /* the largest window the peer has offered */
 
 	uint32_t cwnd, ssthresh;
-	uint32_t recover;  /* snd_max when recovery began (RFC 6582) */
-	uint32_t rtx_next; /* in recovery: where to look for the next hole */
+	uint32_t recover; /* snd_max when recovery began (RFC 6582) */
 	uint32_t srtt_us, rttvar_us;
-	uint32_t rtt_seq, rtt_us; /* the octet being timed, and since when */
+	uint32_t min_rtt_us, min_rtt_ms; /* the shortest of late, and when that was */
+	uint32_t syn_us;		 /* when our SYN left first */
+	uint32_t probe_end;		 /* TCP_F_PROBED */
 	uint32_t rto_ms;
 
 	uint16_t mss; /* octets of data in a full segment, options already subtracted */
 	uint8_t snd_shift, rcv_shift;
 	uint8_t dupacks, retries, probes;
 	uint8_t unacked; /* segments received since the last acknowledgement, up to 255 */
+	uint8_t reo_mult, reo_persist; /* RFC 8985: reo_wnd_mult - 1, reo_wnd_persist */
 
-	uint32_t rtx_ms, ack_ms, life_ms; /* deadlines of the timers armed */
-	uint32_t wheel_ms;		  /* where it hangs in the wheel */
-	struct ilink wheel, out, event;	  /* event: also the listener's queue */
+	uint32_t rtx_ms, ack_ms, life_ms, probe_ms; /* deadlines of the timers armed */
+	uint32_t wheel_ms;			    /* where it hangs in the wheel */
+	struct ilink wheel, out, event;		    /* event: also the listener's queue */
 
 	uint32_t snd_q, snd_q_last; /* data from snd_una on; struct seg */
 	uint32_t snd_cursor;	    /* where the last segment was cut from, 0: nowhere */
 	uint32_t rcv_q, rcv_q_last; /* data in order, not yet taken */
 	uint32_t ooo_q;		    /* behind a gap, in order of sequence */
 	uint32_t held;		    /* octets in order that are unread or lent */
-	uint32_t board;		    /* struct tcp_board; 0: nothing is SACKed */
+	uint32_t flight;	    /* struct tcp_flight; 0: nothing is out */
 	uint32_t ooo_n;		    /* segments there */
 	uint32_t ooo_recent;	    /* what came last: equal to fin_seq, the FIN (RFC 2018 4) */
 	uint32_t fin_seq;	    /* TCP_F_FIN_AHEAD: where the peer's FIN is */
@@ -182,13 +188,44 @@ struct tcp_mini {
 };
 _Static_assert(sizeof(struct tcp_mini) <= 64, "a half-open connection is at most 64 bytes");
 
-/* What the peer has SACKed of what is unacknowledged, in order and without overlap. */
-enum { TCP_BOARD_RANGES = 30 };
+/* A segment that is out, or is to be sent again. */
+enum { TCP_SENT_SACKED = 1 << 0, TCP_SENT_LOST = 1 << 1, TCP_SENT_AGAIN = 1 << 2 };
 
-struct tcp_board {
-	uint32_t n;
-	uint32_t bytes; /* in all ranges */
-	struct tcp_sack range[TCP_BOARD_RANGES];
+struct tcp_sent {
+	uint32_t seq, end; /* FIN included */
+	uint32_t sent_us;  /* the last time */
+	uint32_t flags;	   /* TCP_SENT_ */
+	struct ilink order, line;
+};
+_Static_assert(sizeof(struct tcp_sent) == 32, "a record is 32 bytes");
+
+/* What a connection needs while something is out. */
+struct tcp_flight {
+	struct ilist order; /* by sequence: all */
+	struct ilist line;  /* by time of sending: those in flight */
+	struct ilist lost;  /* those to be sent again */
+	uint32_t n, n_sacked;
+	uint32_t sacked, lost_octets;
+	uint32_t cursor; /* the record that was SACKed last, 0: none */
+	/* RFC 8985 6.1: the latest sent of what has arrived, and its round trip. */
+	uint32_t rack_us, rack_end, rack_rtt_us;
+	uint32_t fack;	/* behind the highest octet that has arrived */
+	uint32_t round; /* in_round: one DSACK counts until this is acknowledged */
+	/* RFC 6937: octets since recovery began, and what was out then. */
+	uint32_t prr_delivered, prr_out, prr_flight;
+	/* What was before, and segments sent again since that did not come twice. */
+	uint32_t undo_cwnd, undo_ssthresh, undo_n;
+	uint8_t probes; /* since anything has arrived */
+	bool rack_any, in_round;
+};
+
+/* What one acknowledgement says. */
+struct tcp_news {
+	uint32_t delivered; /* octets that had not arrived before */
+	uint32_t rtt_us;    /* timed: of the oldest that was sent once */
+	uint32_t twice;	    /* octets that arrived twice (RFC 2883) */
+	uint32_t fack;	    /* of the flight, before */
+	bool timed;
 };
 
 enum { TCP_WHEEL_SLOTS = 8192 }; /* of one millisecond */
@@ -203,7 +240,7 @@ struct tcp_wheel {
 struct tcp {
 	uint32_t *buckets; /* heads of chains; TCP_TAG marks a struct tcp_mini */
 	uint32_t mask;
-	struct slab conns, minis, boards;
+	struct slab conns, minis, flights, sents;
 	struct siphash_key hash_key, isn_key, cookie_key;
 	struct ilist syns[TCP_SYNACK_RETRIES + 1]; /* by retries, the oldest first */
 	struct ilist time_wait, fin_wait_2;	   /* the oldest first */
@@ -277,6 +314,16 @@ static inline struct seg *seg_at(const struct stack *s, uint32_t i)
 	return (struct seg *)slab_at(&s->segs, i);
 }
 
+static inline struct tcp_sent *sent_at(const struct stack *s, uint32_t i)
+{
+	return (struct tcp_sent *)slab_at(&s->tcp->sents, i);
+}
+
+static inline struct tcp_flight *flight_of(const struct stack *s, const struct tcp_conn *c)
+{
+	return c->flight == 0 ? NULL : (struct tcp_flight *)slab_at(&s->tcp->flights, c->flight);
+}
+
 /* tcp.c: the table */
 void tcp_now(struct stack *s, uint64_t now);
 struct tcp_tuple_hash tcp_hash(const struct tcp *t, const struct addr *peer, uint8_t own,
@@ -317,6 +364,8 @@ void conn_text(struct stack *s, uint32_t i, const struct tcp_in *in);
 void conn_ack(struct stack *s, uint32_t i, const struct tcp_in *in);
 void conn_rtt_sample(struct stack *s, struct tcp_conn *c, uint32_t rtt_us);
 void conn_rto_loss(struct stack *s, struct tcp_conn *c);
+/* Looks for losses after @news, and begins or goes on with recovery. */
+void conn_losses(struct stack *s, uint32_t i, const struct tcp_news *news);
 /* Octets that may be in the network still (RFC 6675 pipe). */
 uint32_t conn_pipe(const struct stack *s, const struct tcp_conn *c);
 
@@ -340,15 +389,40 @@ uint32_t rcv_space(const struct stack *s, const struct tcp_conn *c);
 /* After space was made: an update leaves only when it matters (MUST-39). */
 void rcv_opened(struct stack *s, uint32_t i);
 
-/* tcp_sack.c */
-void board_add(struct stack *s, struct tcp_conn *c, const struct tcp_hdr *h);
-void board_acked(struct stack *s, struct tcp_conn *c);
-void board_free(struct stack *s, struct tcp_conn *c);
-const struct tcp_board *board_of(const struct stack *s, const struct tcp_conn *c);
-/* SACKed octets below @seq. */
-uint32_t board_below(const struct stack *s, const struct tcp_conn *c, uint32_t seq);
-/* Moves *seq out of a SACKed range; returns octets to the next range or @end. */
-uint32_t board_hole(const struct stack *s, const struct tcp_conn *c, uint32_t *seq, uint32_t end);
+/* tcp_sent.c */
+/* A record of what is about to leave, or false: not now, for lack of memory. */
+bool sent_add(struct stack *s, struct tcp_conn *c, uint32_t seq, uint32_t end);
+void sent_take_back(struct stack *s, struct tcp_conn *c); /* the last one: it did not leave */
+void sent_free(struct stack *s, struct tcp_conn *c);
+/* Everything below snd_una is forgotten; snd_una has moved. */
+void sent_acked(struct stack *s, struct tcp_conn *c, const struct tcp_in *in,
+		struct tcp_news *news);
+void sent_sacked(struct stack *s, struct tcp_conn *c, const struct tcp_in *in,
+		 struct tcp_news *news);
+void sent_lost(struct stack *s, struct tcp_flight *f, uint32_t k);
+/* All that is not SACKed (@sacked_too: all), but the first, unless younger than @young_us. */
+void sent_all_lost(struct stack *s, struct tcp_conn *c, uint32_t young_us, bool sacked_too);
+/* What to send again next, made to fit into a segment and into the window; 0: nothing. */
+uint32_t sent_next_lost(struct stack *s, struct tcp_conn *c);
+void sent_again(struct stack *s, struct tcp_flight *f, uint32_t k); /* it has left again */
+
+/* tcp_rack.c */
+void rack_min_rtt(const struct stack *s, struct tcp_conn *c, uint32_t rtt_us);
+/* A record has arrived that had not. */
+void rack_delivered(struct stack *s, struct tcp_conn *c, const struct tcp_sent *r,
+		    const struct tcp_in *in, struct tcp_news *news);
+/* Something came twice that was sent twice. */
+void rack_twice(struct tcp_conn *c, struct tcp_flight *f);
+void rack_recovered(struct tcp_conn *c);
+/* Marks what is lost, and returns whether something is; what may be yet, the timer looks at. */
+bool rack_detect(struct stack *s, uint32_t i);
+/* Younger than that, nothing is known to be lost (RFC 8985 6.3). */
+uint32_t rack_young_us(const struct stack *s, const struct tcp_conn *c);
+/* After something was sent or acknowledged; the retransmission timer is armed already. */
+void probe_arm(struct stack *s, uint32_t i);
+void probe_fire(struct stack *s, uint32_t i);
+/* Returns whether it turns out that the probe repaired a loss. */
+bool probe_acked(struct tcp_conn *c, const struct tcp_in *in, const struct tcp_news *news);
 
 /* tcp_out.c */
 /* Behind all that is queued, FIN included. */
@@ -360,6 +434,10 @@ static inline uint32_t snd_total(const struct tcp_conn *c)
 bool conn_output(struct stack *s, uint32_t i);
 /* One segment: @len octets of the queue from @seq. Returns 0 or -errno. */
 int conn_segment(struct stack *s, uint32_t i, uint32_t seq, uint32_t len, uint8_t flags);
+/* A segment of what was never sent, whatever the pipe holds: if there is one and it fits. */
+void conn_output_one(struct stack *s, uint32_t i);
+/* Record @k again. 0 or -errno. */
+int conn_resend(struct stack *s, uint32_t i, uint32_t k);
 int conn_send_ack(struct stack *s, uint32_t i); /* 0 or -errno */
 void conn_send_rst(struct stack *s, uint32_t i);
 void conn_challenge(struct stack *s, uint32_t i);

@@ -125,16 +125,6 @@ static void acked_now(struct tcp_conn *c)
 	timer_clear(c, TCP_T_ACK);
 }
 
-/* RFC 6298 3: one segment is timed, and never one sent again. */
-static void time_it(const struct stack *s, struct tcp_conn *c, uint32_t seq, uint32_t end)
-{
-	if ((c->flags & TCP_F_RTT_TIMED) || seq_lt(seq, c->snd_max))
-		return;
-	c->flags |= TCP_F_RTT_TIMED;
-	c->rtt_seq = end;
-	c->rtt_us = (uint32_t)(s->tcp->now / 1000);
-}
-
 int conn_segment(struct stack *s, uint32_t i, uint32_t seq, uint32_t len, uint8_t flags)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
@@ -160,11 +150,8 @@ int conn_segment(struct stack *s, uint32_t i, uint32_t seq, uint32_t len, uint8_
 	s->stats.tcp_out++;
 	if (flags & TCP_ACK)
 		acked_now(c);
-	if (end != seq) {
-		if (!(flags & TCP_RST))
-			time_it(s, c, seq, end);
+	if (end != seq)
 		c->sent_ms = s->tcp->now_ms;
-	}
 	if (seq_lt(c->snd_max, end))
 		c->snd_max = end;
 	return 0;
@@ -275,80 +262,69 @@ static bool worth_sending(const struct tcp_conn *c, uint32_t n, uint32_t left)
 	return n > 0 && n >= c->max_wnd / 2;
 }
 
-/* In recovery: the next octets that are lost and not sent again yet. 0: none. */
-static uint32_t next_lost(const struct stack *s, const struct tcp_conn *c, uint32_t *seq)
-{
-	const struct tcp_board *b = board_of(s, c);
-	uint32_t end;
-
-	*seq = seq_lt(c->rtx_next, c->snd_una) ? c->snd_una : c->rtx_next;
-	if (b == NULL || b->n == 0) { /* NewReno: the first segment, once (RFC 6582 3.2) */
-		if (seq_lt(c->rtx_next, c->snd_una))
-			return 0;
-		end = c->snd_una + c->mss;
-		if (seq_lt(c->snd_max, end))
-			end = c->snd_max;
-		return seq_lt(*seq, end) ? end - *seq : 0;
-	}
-	end = board_hole(s, c, seq, b->range[b->n - 1].left);
-	/* RFC 6675 4, IsLost(): enough has arrived behind it. */
-	if (end == 0 || b->bytes - board_below(s, c, *seq) < (TCP_DUPACKS - 1) * (uint32_t)c->mss)
-		return *seq == c->snd_una && end != 0 ? end : 0;
-	return end;
-}
-
-/* RFC 6675 5, RFC 6582 3.2: fill holes while the pipe has room; the first at once. */
-static bool output_lost(struct stack *s, uint32_t i)
+int conn_resend(struct stack *s, uint32_t i, uint32_t k)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
-	uint32_t seq, lost;
+	struct tcp_flight *f = flight_of(s, c);
+	const struct tcp_sent *r = sent_at(s, k);
+	uint32_t n = r->end - r->seq, fin = r->end == c->snd_end + 1 ? 1 : 0;
+	uint8_t flags = TCP_ACK;
 
-	while ((c->flags & TCP_F_RECOVERY) && (lost = next_lost(s, c, &seq)) > 0) {
-		uint32_t n = min_u32(lost, c->mss);
-		uint8_t flags = TCP_ACK;
-
-		if (seq != c->snd_una && conn_pipe(s, c) + n > c->cwnd)
-			break;
-		if (seq + n == c->snd_end + 1) { /* FIN is among what is lost */
-			flags |= TCP_FIN;
-			n--;
-		}
-		if (conn_segment(s, i, seq, n, flags) == -ENOBUFS)
-			return false;
-		s->stats.tcp_retransmits++;
+	if (fin)
+		flags |= TCP_FIN;
+	if (n > fin && r->end == snd_total(c))
+		flags |= TCP_PSH;
+	if (conn_segment(s, i, r->seq, n - fin, flags) == -ENOBUFS)
+		return -ENOBUFS;
+	s->stats.tcp_retransmits++;
+	if (!(c->flags & TCP_F_RTO_RECOVERY))
 		s->stats.tcp_fast_retransmits++;
-		c->flags &= ~(uint32_t)TCP_F_RTT_TIMED; /* Karn (MUST-18) */
-		c->rtx_next = seq + n + (flags & TCP_FIN ? 1 : 0);
+	if (c->flags & TCP_F_RECOVERY)
+		f->prr_out += n;
+	f->undo_n++;
+	sent_again(s, f, k);
+	return 0;
+}
+
+/* RFC 6675 5, RFC 6582 3.2: what is lost, while the pipe has room; the first at once. */
+static bool output_lost(struct stack *s, uint32_t i, bool *sent)
+{
+	struct tcp_conn *c = conn_at(s->tcp, i);
+	uint32_t k;
+
+	while ((k = sent_next_lost(s, c)) != 0) {
+		const struct tcp_sent *r = sent_at(s, k);
+		uint32_t pipe = conn_pipe(s, c);
+
+		if (r->seq != c->snd_una && pipe > 0 && pipe + (r->end - r->seq) > c->cwnd)
+			break;
+		if (conn_resend(s, i, k) == -ENOBUFS)
+			return false;
+		*sent = true;
 	}
 	return true;
 }
 
-/* How many octets of data to send from snd_nxt, which is moved over what is SACKed. */
-static uint32_t next_octets(const struct stack *s, struct tcp_conn *c)
+/* How many octets of data to send from snd_nxt. */
+static uint32_t next_octets(const struct tcp_conn *c)
 {
-	uint32_t edge = c->snd_una + c->snd_wnd, n = c->snd_end - c->snd_nxt;
+	uint32_t edge = c->snd_una + c->snd_wnd;
 
-	if (seq_lt(c->snd_nxt, c->snd_max) && c->board != 0) {
-		n = board_hole(s, c, &c->snd_nxt, c->snd_end);
-		if (seq_lt(c->snd_end, c->snd_nxt))
-			n = 0;
-	}
 	if (!seq_lt(c->snd_nxt, edge))
 		return 0;
-	return min_u32(min_u32(n, c->mss), edge - c->snd_nxt);
+	return min_u32(min_u32(c->snd_end - c->snd_nxt, c->mss), edge - c->snd_nxt);
 }
 
-/* One segment of what is not sent (or was taken back by the timer). 1: sent, 0: not now. */
-static int output_next(struct stack *s, uint32_t i)
+/* One segment of what is not sent. 1: sent, 0: not now. */
+static int output_next(struct stack *s, uint32_t i, bool probe)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
-	uint32_t n, pipe, left;
+	uint32_t n, pipe, left, end;
 	uint8_t flags = TCP_ACK;
-	int rc;
 
 	if (c->snd_nxt == snd_total(c))
 		return 0;
-	n = c->snd_nxt == c->snd_end ? 0 : next_octets(s, c);
+	n = c->snd_nxt == c->snd_end ? 0 : next_octets(c);
 	left = c->snd_end - c->snd_nxt;
 	if (n == left) {
 		flags |= TCP_PSH; /* MUST-61 */
@@ -363,22 +339,29 @@ static int output_next(struct stack *s, uint32_t i)
 	if (n == 0)
 		flags &= (uint8_t)~TCP_PSH;
 	pipe = conn_pipe(s, c);
-	if (n > 0 && pipe > 0 && pipe + n > c->cwnd)
+	if (!probe && n > 0 && pipe > 0 && pipe + n > c->cwnd)
 		return 0;
-	if (!worth_sending(c, n, left))
+	if (!probe && !worth_sending(c, n, left))
 		return 0;
-	if (seq_lt(c->snd_nxt, c->snd_max)) {
-		s->stats.tcp_retransmits++;
-		c->flags &= ~(uint32_t)TCP_F_RTT_TIMED;
+	end = c->snd_nxt + n + (flags & TCP_FIN ? 1 : 0);
+	if (!sent_add(s, c, c->snd_nxt, end))
+		return 0;
+	if (conn_segment(s, i, c->snd_nxt, n, flags) == -ENOBUFS) {
+		sent_take_back(s, c);
+		return -ENOBUFS;
 	}
-	rc = conn_segment(s, i, c->snd_nxt, n, flags);
-	if (rc == -ENOBUFS)
-		return rc;
 	/* Any other failure is a frame lost on the way: the timer takes care of it. */
-	c->snd_nxt += n + (flags & TCP_FIN ? 1 : 0);
+	if (c->flags & TCP_F_RECOVERY)
+		flight_of(s, c)->prr_out += n;
+	c->snd_nxt = end;
 	if (seq_lt(c->snd_max, c->snd_nxt))
 		c->snd_max = c->snd_nxt;
 	return 1;
+}
+
+void conn_output_one(struct stack *s, uint32_t i)
+{
+	output_next(s, i, true);
 }
 
 /* RFC 5681 4.1: after silence the network's state is unknown. */
@@ -391,15 +374,18 @@ static void restart_after_idle(const struct stack *s, struct tcp_conn *c)
 bool conn_output(struct stack *s, uint32_t i)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
+	bool sent = false;
 	int rc = 0;
 
 	if (c->state >= TCP_S_ESTABLISHED) {
 		restart_after_idle(s, c);
-		if (!output_lost(s, i))
+		if (!output_lost(s, i, &sent))
 			return false;
-		while ((rc = output_next(s, i)) > 0)
-			;
+		while ((rc = output_next(s, i, false)) > 0)
+			sent = true;
 		conn_rtx_arm(s, i, false);
+		if (sent)
+			probe_arm(s, i);
 	}
 	if (rc == 0 && (c->flags & TCP_F_ACK_NOW))
 		rc = conn_send_ack(s, i);

@@ -67,6 +67,10 @@ static uint32_t earliest(const struct tcp_conn *c)
 		due = c->ack_ms;
 		any = true;
 	}
+	if ((c->timers & TCP_T_PROBE) && (!any || seq_lt(c->probe_ms, due))) {
+		due = c->probe_ms;
+		any = true;
+	}
 	if ((c->timers & TCP_T_LIFE) && (!any || seq_lt(c->life_ms, due)))
 		due = c->life_ms;
 	return due;
@@ -83,6 +87,8 @@ void timer_set(struct stack *s, uint32_t i, enum tcp_timer which, uint32_t delay
 		c->rtx_ms = due;
 	else if (which == TCP_T_ACK)
 		c->ack_ms = due;
+	else if (which == TCP_T_PROBE)
+		c->probe_ms = due;
 	else
 		c->life_ms = due;
 	if (!(c->flags & TCP_F_ON_WHEEL)) {
@@ -179,8 +185,10 @@ static void silly_window_fire(struct stack *s, uint32_t i)
 	uint32_t n = min_u32(min_u32(c->snd_end - c->snd_nxt, c->mss), c->snd_wnd);
 
 	c->flags &= ~(uint32_t)TCP_F_PROBING;
-	conn_segment(s, i, c->snd_nxt, n, TCP_ACK | TCP_PSH);
-	c->snd_nxt += n;
+	if (n > 0 && sent_add(s, c, c->snd_nxt, c->snd_nxt + n)) {
+		conn_segment(s, i, c->snd_nxt, n, TCP_ACK | TCP_PSH);
+		c->snd_nxt += n;
+	}
 	conn_rtx_arm(s, i, true);
 }
 
@@ -205,7 +213,6 @@ static void rtx_fire(struct stack *s, uint32_t i)
 	s->stats.tcp_timeouts++;
 	c->retries++;
 	back_off(c);
-	c->flags &= ~(uint32_t)TCP_F_RTT_TIMED; /* Karn (MUST-18) */
 	if (c->state == TCP_S_SYN_SENT || c->state == TCP_S_SYN_RECEIVED) {
 		uint8_t flags = c->state == TCP_S_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK;
 
@@ -252,7 +259,10 @@ static void life_fire(struct stack *s, uint32_t i)
 static bool due(const struct stack *s, uint32_t i, uint32_t gen, enum tcp_timer which)
 {
 	const struct tcp_conn *c = conn_at(s->tcp, i);
-	uint32_t ms = which == TCP_T_RTX ? c->rtx_ms : which == TCP_T_ACK ? c->ack_ms : c->life_ms;
+	uint32_t ms = which == TCP_T_RTX     ? c->rtx_ms
+		      : which == TCP_T_ACK   ? c->ack_ms
+		      : which == TCP_T_PROBE ? c->probe_ms
+					     : c->life_ms;
 
 	return c->gen == gen && (c->timers & which) && seq_le(ms, s->tcp->now_ms);
 }
@@ -270,6 +280,10 @@ static void fire(struct stack *s, uint32_t i)
 	if (due(s, i, gen, TCP_T_RTX)) {
 		timer_clear(c, TCP_T_RTX);
 		rtx_fire(s, i);
+	}
+	if (due(s, i, gen, TCP_T_PROBE)) {
+		timer_clear(c, TCP_T_PROBE);
+		probe_fire(s, i);
 	}
 	if (due(s, i, gen, TCP_T_LIFE)) {
 		timer_clear(c, TCP_T_LIFE);

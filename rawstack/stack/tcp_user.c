@@ -222,10 +222,7 @@ int stack_connect(struct stack *s, uint64_t now, int family, bool v6only, int id
 	hash = tcp_hash(s->tcp, &c->peer, own, c->pport, port);
 	c->ts_off = hash.ts_off;
 	conn_hash(s, i, hash.table);
-	/* snd_max is already behind the SYN, so time_it() would take it for a retransmission. */
-	c->flags |= TCP_F_RTT_TIMED;
-	c->rtt_us = (uint32_t)(s->tcp->now / 1000);
-	c->rtt_seq = c->snd_nxt;
+	c->syn_us = (uint32_t)(s->tcp->now / 1000);
 	conn_segment(s, i, c->snd_una, 0, TCP_SYN);
 	timer_set(s, i, TCP_T_RTX, c->rto_ms);
 	*conn = conn_handle(s->tcp, i);

@@ -119,9 +119,17 @@ Test(stack_loss, timer)
 		{"what the peer has already is not sent again (RFC 2018)",
 		 SACKED
 		 TEN
+		 "+ 10\n"
 		 "< A 1 ack 1 sacks 3001-5001\n"
-		 "+ 1001\n"
+		 "+ 3\n"
 		 "> A 1:1001 ack 1\n"
+		 "+ 230\n"
+		 "drop\n"
+		 "stat tcp_loss_probes 3\n"
+		 "stat tcp_timeouts 0\n"
+		 "+ 10\n"
+		 "> A 1:1001 ack 1\n"
+		 "stat tcp_timeouts 1\n"
 		 "< A 1 ack 1001 sacks 3001-5001\n"
 		 "> A 1001:2001 ack 1\n"
 		 "> A 2001:3001 ack 1\n"
@@ -258,6 +266,7 @@ Test(stack_loss, duplicates)
 		{"with SACK: only the holes, all of them",
 		 SACKED
 		 TEN
+		 "+ 10\n"
 		 "< A 1 ack 1 sacks 1001-2001\n"
 		 "< A 1 ack 1 sacks 3001-4001,1001-2001\n"
 		 "> none\n"
@@ -279,14 +288,31 @@ Test(stack_loss, duplicates)
 		 TEN
 		 "< A 1 ack 1 sacks 1001-4001\n"
 		 "> A 1:1001 ack 1\n"},
-		{"the first segment lost again: the timer",
+		{"the first segment lost again and again: three probes, then the timer",
 		 SACKED
 		 TEN
+		 "+ 10\n"
 		 "< A 1 ack 1 sacks 1001-4001\n"
 		 "> A 1:1001 ack 1\n"
 		 "< A 1 ack 1 sacks 1001-10001\n"
 		 "> none\n"
-		 "+ 1001\n"
+		 "+ 21\n"
+		 "> none\n"
+		 "+ 1\n"
+		 "> A 1:1001 ack 1\n"
+		 "+ 43\n"
+		 "> none\n"
+		 "+ 1\n"
+		 "> A 1:1001 ack 1\n"
+		 "+ 87\n"
+		 "> none\n"
+		 "+ 1\n"
+		 "> A 1:1001 ack 1\n"
+		 "stat tcp_loss_probes 3\n"
+		 "stat tcp_timeouts 0\n"
+		 "+ 77\n"
+		 "> none\n"
+		 "+ 1\n"
 		 "> A 1:1001 ack 1\n"
 		 "< A 1 ack 10001\n"
 		 "+ 100000\n"
