@@ -11,7 +11,7 @@ Test(ration, the_first_is_said_at_once_and_then_one_a_second)
 	uint64_t held = 99, said = 0, begin = 5;
 
 	cr_assert(ration_take(&r, begin, &held) && held == 0);
-	for (uint64_t now = begin + 1; now <= begin + 10 * RATION_MS; now++) {
+	for (uint64_t now = begin + 1; now <= begin + UINT64_C(10) * RATION_MS; now++) {
 		if (!ration_take(&r, now, &held))
 			continue;
 		said++;

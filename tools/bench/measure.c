@@ -136,10 +136,8 @@ static void account_processors(const struct snapshot *a, const struct snapshot *
 	/* While the generator starts and ends there is nothing to do. */
 	idle = ((double)s.idle / all * out->seconds - (out->seconds - out->loading_s)) /
 	       out->loading_s;
-	if (idle > IDLE_MAX)
-		out->spoilers.idle = (uint64_t)(100 * idle + 0.5);
-	if ((double)s.stolen / all > STOLEN_MAX)
-		out->spoilers.stolen = (uint64_t)(100 * (double)s.stolen / all + 0.5);
+	out->spoilers.idle = idle > IDLE_MAX;
+	out->spoilers.stolen = (double)s.stolen / all > STOLEN_MAX;
 }
 
 /*
@@ -160,8 +158,7 @@ static void account_tasks(const struct session *s, const struct snapshot *a,
 	if (rest <= 0 || s->arena->one_cpu || s->plan->loads[s->cell->load].rate > 0)
 		return;
 	out->foreign = rest;
-	if (rest > FOREIGN_MAX)
-		out->spoilers.foreign = (uint64_t)(100 * rest + 0.5);
+	out->spoilers.foreign = rest > FOREIGN_MAX;
 }
 
 static void account_kernel(const struct session *s, const struct snapshot *a,

@@ -27,9 +27,9 @@ enum bench_percentile { LAT_P50, LAT_P90, LAT_P99, LAT_P999, LAT_MAX, LAT_KINDS 
 	X(cookies, "SyncookiesSent")                                                               \
 	X(watch_drops, "frames the witness dropped")                                               \
 	X(unaccounted, "PassiveOpens that no client knows of, or the reverse")                     \
-	X(idle, "percent of its time the server's processor had nothing to do, over 10")           \
-	X(foreign, "percent of its time the server's processor worked for others, over 30")        \
-	X(stolen, "percent of its time that was taken from the server's processor, over 2")
+	X(idle, "times the server's processor had nothing to do, for over 10 % of the time")       \
+	X(foreign, "times the server's processor worked for others, for over 30 % of the time")    \
+	X(stolen, "times over 2 % of its time was taken from the server's processor")
 
 struct bench_spoilers {
 #define BENCH_SPOILER_FIELD(name, text) uint64_t name;
