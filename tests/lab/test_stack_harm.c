@@ -96,7 +96,7 @@ Test(stack_harm, the_kernel_gets_back_what_it_sent_through_a_bad_cable)
 
 Test(stack_harm, so_it_does_from_another_kernel)
 {
-	run_live(true, LIVE_BYTES);
+	run_live(true, length(LIVE_BYTES));
 }
 
 /* --- virtual time --- */
@@ -210,14 +210,14 @@ static bool act(void *arg, uint64_t now)
 	return ends[CLIENT].ended && ends[SERVER].ended;
 }
 
-static void connect_ends(bool v6)
+static void connect_ends(struct simlink *sim, bool v6)
 {
 	struct endpoint to = {.addr = address(v6, SERVER), .port = REAL_PORT};
 	struct stack_bind bind = {.family = AF_INET6, .local.port = REAL_PORT};
 	int id = stack_tcp_bind(ends[SERVER].stack, &bind);
 
 	cr_assert(id >= 0 && stack_tcp_listen(ends[SERVER].stack, id, 1) == 0);
-	cr_assert(stack_connect(ends[CLIENT].stack, 0, AF_INET6, false, -1, &to,
+	cr_assert(stack_connect(ends[CLIENT].stack, simlink_now(sim), AF_INET6, false, -1, &to,
 				&ends[CLIENT].conn) == 0);
 }
 
@@ -248,9 +248,45 @@ static void close_ends(struct simlink *sim)
 	}
 }
 
+/* What one run has come to, of both ends together. */
+struct outcome {
+	double seconds;
+	uint64_t packets, lost, retransmits, timeouts, probes;
+};
+
+static void run_link(bool v6, const struct simlink_config *cfg, uint64_t bytes, struct outcome *o)
+{
+	struct simlink *sim = simlink_new(cfg);
+	bool connected = false;
+
+	*o = (struct outcome){0};
+	for (int i = 0; i < ENDS; i++)
+		make_end(sim, i, bytes);
+	connect_ends(sim, v6);
+	cr_assert(simlink_run(sim, UINT64_C(36000000000000), act, &connected),
+		  "seed %llu: it did not end", (unsigned long long)cfg->seed);
+	o->seconds = (double)simlink_now(sim) / 1e9;
+	for (int i = 0; i < ENDS; i++) {
+		struct simlink_stats st;
+		struct stack_stats tcp;
+
+		simlink_stats(sim, i, &st);
+		stack_stats(ends[i].stack, &tcp);
+		o->packets += st.packets;
+		o->lost += st.lost;
+		o->retransmits += tcp.tcp_retransmits;
+		o->timeouts += tcp.tcp_timeouts;
+		o->probes += tcp.tcp_loss_probes;
+	}
+	expect_equal(CLIENT, SERVER, bytes);
+	expect_equal(SERVER, CLIENT, bytes);
+	close_ends(sim);
+	simlink_free(sim);
+}
+
 static void run_virtual(bool v6, uint64_t seed, uint64_t bytes)
 {
-	const uint64_t ms = 1000000, s = 1000 * ms;
+	const uint64_t ms = 1000000;
 	const struct simlink_config cfg = {.seed = seed,
 					   .loss_ppm = LOSS_PPM,
 					   .dup_ppm = DUP_PPM,
@@ -259,32 +295,73 @@ static void run_virtual(bool v6, uint64_t seed, uint64_t bytes)
 					   .delay_ns = ms / 2,
 					   .reorder_ns = 2 * ms,
 					   .rate_bps = 1000000000};
-	struct simlink *sim = simlink_new(&cfg);
-	struct simlink_stats st;
-	struct stack_stats tcp;
-	bool connected = false;
-	double seconds;
+	struct outcome o;
 
-	for (int i = 0; i < ENDS; i++)
-		make_end(sim, i, bytes);
-	connect_ends(v6);
-	cr_assert(simlink_run(sim, 36000 * s, act, &connected), "seed %llu: it did not end",
-		  (unsigned long long)seed);
-	seconds = (double)simlink_now(sim) / 1e9;
-	simlink_stats(sim, CLIENT, &st);
-	stack_stats(ends[CLIENT].stack, &tcp);
+	run_link(v6, &cfg, bytes, &o);
 	fprintf(stderr,
 		"stack_harm: virtual, %s, seed %llu: %.0f MiB each way in %.1f s of virtual time, "
-		"goodput "
-		"%.2f MB/s each way; the client retransmitted %llu, after a timeout %llu\n",
-		v6 ? "IPv6" : "IPv4", (unsigned long long)seed, (double)bytes / (1 << 20), seconds,
-		(double)bytes / 1e6 / seconds, (unsigned long long)tcp.tcp_retransmits,
-		(unsigned long long)tcp.tcp_timeouts);
-	expect_share(st.lost, st.packets, LOSS_PPM, "lost");
-	expect_equal(CLIENT, SERVER, bytes);
-	expect_equal(SERVER, CLIENT, bytes);
-	close_ends(sim);
-	simlink_free(sim);
+		"goodput %.2f MB/s each way; retransmitted %llu, probes %llu, timeouts %llu\n",
+		v6 ? "IPv6" : "IPv4", (unsigned long long)seed, (double)bytes / (1 << 20),
+		o.seconds, (double)bytes / 1e6 / o.seconds, (unsigned long long)o.retransmits,
+		(unsigned long long)o.probes, (unsigned long long)o.timeouts);
+	expect_share(o.lost, o.packets, LOSS_PPM, "lost");
+}
+
+/* Whatever the luck: what is sent again is little more than what was lost, and next to nothing
+ * waits for the timer. */
+Test(stack_harm, many_kinds_of_luck)
+{
+	enum { SEEDS = 40, BYTES = 1 << 20 };
+	const uint64_t ms = 1000000;
+	struct outcome o, sum = {0};
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		const struct simlink_config cfg = {.seed = seed,
+						   .loss_ppm = 10000 * (uint32_t)(seed % 7),
+						   .dup_ppm = 10000,
+						   .reorder_ppm = 20000,
+						   .delay_ns = ms * (1 + seed % 5 * 4),
+						   .reorder_ns = 2 * ms,
+						   .rate_bps = 100000000};
+
+		run_link(seed % 2, &cfg, BYTES, &o);
+		cr_expect(o.retransmits <= o.lost + o.lost / 2 + o.packets / 50,
+			  "seed %llu: lost %llu, sent again %llu", (unsigned long long)seed,
+			  (unsigned long long)o.lost, (unsigned long long)o.retransmits);
+		sum.lost += o.lost;
+		sum.retransmits += o.retransmits;
+		sum.timeouts += o.timeouts;
+		sum.probes += o.probes;
+	}
+	fprintf(stderr,
+		"stack_harm: %d seeds: lost %llu, sent again %llu, probes %llu, timeouts %llu\n",
+		SEEDS, (unsigned long long)sum.lost, (unsigned long long)sum.retransmits,
+		(unsigned long long)sum.probes, (unsigned long long)sum.timeouts);
+	cr_expect(sum.timeouts * 100 <= sum.lost, "%llu timeouts for %llu lost",
+		  (unsigned long long)sum.timeouts, (unsigned long long)sum.lost);
+}
+
+/* Disorder of less than a quarter of a round trip, and nothing lost. */
+Test(stack_harm, mild_disorder_is_no_loss)
+{
+	enum { SEEDS = 20, BYTES = 1 << 20 };
+	const uint64_t ms = 1000000;
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		const struct simlink_config cfg = {.seed = seed,
+						   .reorder_ppm = 30000,
+						   .delay_ns = 10 * ms,
+						   .reorder_ns = 2 * ms,
+						   .rate_bps = 100000000};
+		struct outcome o;
+
+		run_link(seed % 2, &cfg, BYTES, &o);
+		/* Until it was seen once, three later ones count as loss. */
+		cr_expect(o.retransmits * 100 <= o.packets, "seed %llu: %llu of %llu sent again",
+			  (unsigned long long)seed, (unsigned long long)o.retransmits,
+			  (unsigned long long)o.packets);
+		cr_expect(o.timeouts == 0 && o.probes <= 2);
+	}
 }
 
 Test(stack_harm, two_stacks_understand_each_other_through_a_bad_link)
