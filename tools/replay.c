@@ -57,7 +57,7 @@ static void on_judged(const struct judge_report *rep, const struct judged *j, vo
 static struct judge_run run_of(const struct replay *r, uint32_t i)
 {
 	const struct pcap_interface *c = &r->counted[i];
-	struct judge_run run = {.n_taps = 1, .wire_only = true};
+	struct judge_run run = {.n_taps = 1, .wire_only = true, .no_programs = true};
 	bool proven;
 
 	if (c->has_dropped && c->dropped)

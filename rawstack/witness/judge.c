@@ -55,7 +55,7 @@ static void judge_tap(const struct evidence *ev, uint32_t tap, uint64_t *reasons
 
 void judge_run_gates(const struct evidence *ev, const struct flow_table *ft, struct judge_run *run)
 {
-	*run = (struct judge_run){.n_taps = ev->n_taps};
+	*run = (struct judge_run){.n_taps = ev->n_taps, .no_programs = ev->n_api == 0};
 	for (uint32_t i = 0; i < ev->n_taps; i++) {
 		judge_tap(ev, i, &run->reasons);
 		run->tap[ev->taps[i].side] = i;
@@ -75,7 +75,7 @@ void judge_live_gates(const struct evidence *ev, const struct flow_table *ft, st
 {
 	const struct evidence_tap *t = &ev->taps[0];
 
-	*run = (struct judge_run){.n_taps = 1};
+	*run = (struct judge_run){.n_taps = 1, .no_programs = ev->n_api == 0};
 	add(&run->reasons, REASON_RING_DROPS, t->drops != 0);
 	add(&run->reasons, REASON_IDENTITY_FAILED, t->consumed < t->packets - t->drops);
 	add(&run->reasons, REASON_BLOCK_GAP, t->block_gaps != 0);
@@ -252,10 +252,31 @@ static void gate_counters(const struct connection *c, const struct judge_run *ru
 		    (orderly && k->destroyed && k->bytes_received < seen));
 }
 
+/*
+ * Where no program is asked: nothing but SYNs went there and nothing but resets of them came back,
+ * on each tap, and no kernel has a socket for it at the server. (An answer that was missed would be
+ * in the counters of the client's socket.)
+ */
+static bool refused_on_wire(const struct judge_run *run, const struct connection *c)
+{
+	if (!run->no_programs || c->side[SIDE_SERVER].kernel)
+		return false;
+	for (uint32_t t = 0; t < run->n_taps; t++) {
+		const struct flow_view *to = &c->flow->view[t][FLOW_TO_SERVER];
+		const struct flow_view *from = &c->flow->view[t][FLOW_TO_CLIENT];
+
+		if (!to->syn || flow_view_sound(to) != to->syn || from->syn || !from->rst ||
+		    flow_view_sound(from) != from->rst || from->acked != 1)
+			return false;
+	}
+	return true;
+}
+
 static void gate_tcp(const struct judge_run *run, const struct connection *c, uint64_t *reasons)
 {
 	const struct evidence_api *client = c->side[SIDE_CLIENT].api;
-	bool refused = client && client->error != 0;
+	bool failed = client && client->error != 0;
+	bool refused = failed || refused_on_wire(run, c);
 
 	for (int s = 0; s < SIDE_NUM; s++) {
 		uint32_t tap = run->tap[s];
@@ -267,7 +288,7 @@ static void gate_tcp(const struct judge_run *run, const struct connection *c, ui
 		gate_counters(c, run, (enum evidence_side)s, reasons);
 	}
 	add(reasons, REASON_RESULT_MISMATCH,
-	    refused && (c->side[SIDE_SERVER].api || client->error != -ECONNREFUSED));
+	    failed && (c->side[SIDE_SERVER].api || client->error != -ECONNREFUSED));
 }
 
 static void gate_udp(const struct judge_run *run, const struct connection *c, uint64_t *reasons)

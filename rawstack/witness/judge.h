@@ -22,6 +22,7 @@ struct judge_run {
 	 * IPv6, and what programs and kernels made of it is not judged.
 	 */
 	bool wire_only;
+	bool no_programs; /* no program's records at all: foreign servers and clients */
 	size_t n_taps;
 	uint32_t tap[SIDE_NUM];
 };

@@ -413,3 +413,58 @@ Test(foreign, a_dual_stack_udp_server_connected_to_nobody, .timeout = 60)
 	program_result_free(&r);
 	program_dir_remove(dir);
 }
+
+static void check_refused(json_t *o, void *arg)
+{
+	unsigned int *n = arg;
+
+	cr_assert_str_eq(witness_text(o, "result", NULL), "refused");
+	++*n;
+}
+
+/* Without blocking, and the outcome left where it is; or blocking. */
+static void be_refused(const struct lab *lab, int way, bool blocking)
+{
+	const struct lab_host *s = &lab->host[LAB_SERVER];
+	int fd = t_lab_socket(lab, LAB_SERVER, FAMILIES[way], SOCK_STREAM, 0);
+	struct pollfd end = {.fd = fd, .events = POLLOUT};
+	int want = blocking ? -ECONNREFUSED : -EINPROGRESS;
+
+	cr_assert(fcntl(fd, F_SETFL, blocking ? 0 : O_NONBLOCK) == 0);
+	cr_assert_eq(
+		t_lab_connect(fd, FAMILIES[way], way == WAYS - 1 ? &s->v6[0] : &s->v4[0], PORT),
+		want);
+	cr_assert(blocking || poll(&end, 1, WAIT_MS) == 1);
+	close(fd);
+}
+
+/*
+ * No program of ours anywhere: the client's socket in the kernel, a SYN and a RST. A blocking
+ * connect() has the kernel forget the socket's addresses, and with them the claim.
+ */
+Test(foreign, clients_that_nobody_listens_to_are_refused_in_their_family, .timeout = 60)
+{
+	static const char *const args[] = {"witness", "-i", "lo", "-J", "-q",	      "-p", "8080",
+					   "-c",      "3",  "-t", "15", "--ready-fd", "3",  NULL};
+	struct lab lab;
+
+	t_lab_make(&lab);
+	for (int blocking = 0; blocking < 2; blocking++) {
+		unsigned int n = 0;
+		struct program_result r;
+		struct program p;
+
+		witness_program_start(lab.host[LAB_SERVER].netns_fd, args, &p);
+		for (int way = 0; way < WAYS; way++)
+			be_refused(&lab, way, blocking);
+		program_finish(&p, &r);
+		witness_lines(r.out, check_refused, &n);
+		cr_assert(n == WAYS, "%s%s", r.out, r.err);
+		cr_assert_eq(witness_count(r.out, "confirmed", NULL), blocking ? 0 : WAYS, "%s",
+			     r.out);
+		cr_assert_eq(witness_count(r.out, "inconclusive", "no_claim"), blocking ? WAYS : 0,
+			     "%s", r.out);
+		program_result_free(&r);
+	}
+	lab_destroy(&lab);
+}
