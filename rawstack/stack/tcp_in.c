@@ -275,13 +275,15 @@ static bool ack_ok(struct stack *s, uint32_t i, const struct tcp_in *in)
 		tcp_send_rst(s, in);
 		return false;
 	}
-	/* Below SND.UNA by a window, and by no more than was ever sent: nobody has acknowledged
-	 * what was not. */
-	if (seq_le(in->h.ack, c->snd_max) &&
-	    seq_le(c->snd_una - min_u32(c->max_wnd, c->acked), in->h.ack)) {
-		if (seq_lt(c->snd_una, in->h.ack))
+	if (seq_le(in->h.ack, c->snd_max)) {
+		if (!seq_lt(in->h.ack, c->snd_una)) {
 			c->acked += min_u32(in->h.ack - c->snd_una, UINT32_MAX - c->acked);
-		return true;
+			return true;
+		}
+		/* Below SND.UNA by a window, and by no more than was ever sent: nobody has
+		 * acknowledged what was not. */
+		if (c->snd_una - in->h.ack <= min_u32(c->max_wnd, c->acked))
+			return true;
 	}
 	s->stats.tcp_bad_ack++;
 	conn_challenge(s, i);
@@ -457,7 +459,6 @@ static void syn_received_acked(struct stack *s, uint32_t i, const struct tcp_in 
 static void conn_synchronised(struct stack *s, uint32_t i, const struct tcp_in *in)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
-	uint32_t gen = c->gen;
 
 	/* As Linux: without ACK a segment says nothing, whatever its number (RFC 9293 has the
 	 * number before). */
@@ -485,7 +486,8 @@ static void conn_synchronised(struct stack *s, uint32_t i, const struct tcp_in *
 		return;
 	/* Sixth: URG changes nothing, the octets are read in band (RFC 6093). */
 	conn_text(s, i, in);
-	if (c->gen == gen && c->state == TCP_S_FIN_WAIT_2 && (c->flags & TCP_F_ORPHAN))
+	/* What is gone by now is TCP_S_CLOSED. */
+	if (c->state == TCP_S_FIN_WAIT_2 && (c->flags & TCP_F_ORPHAN))
 		wait_enter(s, i);
 }
 

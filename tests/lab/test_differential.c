@@ -14,7 +14,8 @@
 /*
  * Generated exchanges, each had with both; where the answers to a step differ, the difference is on
  * the list of diff_excuse() with its reason, or the test fails and prints the shortest exchange
- * that still shows it. Long form: SOAK_SECONDS in the environment. One exchange: DIFF_NUMBER.
+ * that still shows it. Long form: SOAK_SECONDS in the environment. One exchange: DIFF_NUMBER;
+ * others than usual: DIFF_FIRST.
  */
 enum { EXCHANGES = 20000, REPEATS = 3, SHOWN = 6 }; /* DIFF_SHOW: as many instead */
 
@@ -277,8 +278,9 @@ Test(differential, the_stack_answers_as_the_kernel_does, .init = start, .fini = 
      .timeout = 36000)
 {
 	const char *soak = getenv("SOAK_SECONDS"), *only = getenv("DIFF_NUMBER");
-	const char *shown = getenv("DIFF_SHOW");
-	uint64_t first = only ? strtoull(only, NULL, 10) : 0, n = only ? first + 1 : EXCHANGES;
+	const char *shown = getenv("DIFF_SHOW"), *from = getenv("DIFF_FIRST");
+	uint64_t first = only ? strtoull(only, NULL, 10) : from ? strtoull(from, NULL, 10) : 0;
+	uint64_t n = only ? first + 1 : first + EXCHANGES;
 	uint64_t begin = clock_ns(CLOCK_MONOTONIC), end = 0;
 
 	t.shown = shown ? strtoull(shown, NULL, 10) : SHOWN;
