@@ -175,7 +175,7 @@ static void fin_wait_2_input(struct stack *s, uint32_t i, const struct tcp_in *i
 		mini_free(s, i);
 		return;
 	}
-	if (in->h.flags & TCP_SYN) {
+	if ((in->h.flags & TCP_SYN) && !seq_lt(in->h.seq, m->rcv_nxt)) {
 		refuse(s, i, in);
 		return;
 	}

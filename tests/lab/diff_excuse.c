@@ -305,7 +305,8 @@ static bool old_behind_fin(const struct scene *c)
 /* Linux answers even a RST there. */
 static bool reset_in_fin_wait_2(const struct scene *c)
 {
-	return closed(c) && c->st->flags & TCP_RST && outside(c, c->st) &&
+	return closed(c) && c->st->flags & TCP_RST &&
+	       (outside(c, c->st) || c->x->step[0].options & DIFF_OPT_TS) &&
 	       bare_ack(c, c->kernel, false) && !*c->stack;
 }
 
@@ -342,10 +343,14 @@ static bool no_room_for_sack(const struct scene *c)
  * acknowledgement that came with something old. */
 static bool smaller_window(const struct scene *c)
 {
-	size_t s = strlen(c->stack);
+	size_t s = strlen(c->stack), k = strlen(c->kernel);
 	char want[64];
 	bool fin;
 
+	snprintf(want, sizeof(want), " A seq %d ack %d len %u", c->sent, c->acked, c->st->len);
+	if (c->lags && c->st->kind == DIFF_ACT && begins(c->stack, c->kernel) &&
+	    begins(c->stack + k, want))
+		return true;
 	if (!begins(c->kernel, c->stack))
 		return false;
 	fin = begins(c->kernel + s, " FA");
@@ -364,6 +369,22 @@ static bool acknowledged_apart(const struct scene *c)
 		return false;
 	snprintf(first, sizeof(first), "%.*s", (int)(s - k), c->stack);
 	return bare_ack(c, first, true) && begins(c->kernel, " A seq ");
+}
+
+/* The last that was sent goes again: between packets more time goes by here than there. */
+static bool tail_probe(const struct scene *c)
+{
+	const char *at = strstr(c->stack, " FA seq "), *end;
+	char rest[DIFF_TEXT_MAX];
+	int seq, ack, len, fin = at != NULL;
+
+	at = at ? at : strstr(c->stack, " A seq ");
+	end = at ? strchr(at, ';') : NULL;
+	if (!end || sscanf(strstr(at, "seq"), "seq %d ack %d len %d", &seq, &ack, &len) != 3)
+		return false;
+	snprintf(rest, sizeof(rest), "%.*s%s", (int)(at - c->stack), c->stack, end + 1);
+	return len + fin > 0 && seq + len + fin == c->sent && ack == c->acked &&
+	       strcmp(rest, c->kernel) == 0;
 }
 
 /* What came twice is told by a later segment. */
@@ -388,15 +409,11 @@ static bool same_but_sacks(const struct scene *c)
 	       strchr(c->stack, ';') == strrchr(c->stack, ';');
 }
 
-/* The last octet of a block is a FIN, which Linux counts; or it came twice, and Linux tells. */
+/* The last octet of a block is a FIN, which Linux counts. */
 static bool one_more(const char *kernel, const char *stack)
 {
-	const char *second = strchr(kernel + 1, '[');
 	int k[2], s[2], n, m;
 
-	if (second &&
-	    (strcmp(second, stack) == 0 || strncmp(kernel, stack, strlen(stack) - 1) == 0))
-		return true;
 	while (*kernel == '[' && *stack == '[') {
 		if (sscanf(kernel, "[%d-%d]%n", &k[0], &k[1], &n) != 2 ||
 		    sscanf(stack, "[%d-%d]%n", &s[0], &s[1], &m) != 2)
@@ -409,13 +426,27 @@ static bool one_more(const char *kernel, const char *stack)
 	return strcmp(kernel, stack) == 0;
 }
 
+/* So it does where it came twice: then Linux has one block more, in front or behind. */
+static bool one_block_more(const char *kernel, const char *stack)
+{
+	const char *second = strchr(kernel + 1, '[');
+
+	return one_more(kernel, stack) || (second && one_more(second, stack)) ||
+	       (second && strncmp(kernel, stack, strlen(stack) - 1) == 0);
+}
+
 static bool fin_contradicted(const struct scene *c)
 {
 	bool plain = !*c->kernel && bare_ack(c, c->stack, false);
 	bool ended = !*c->stack && begins(c->kernel, " A seq ") && strchr(c->kernel, '[');
 
+	bool two = begins(c->kernel, " FA seq ") && fin_alone(c, c->stack, c->sent);
+
+	if (two && diff_contradicts(c->x, c->i))
+		return true;
 	return diff_contradicts(c->x, c->i) &&
-	       ((same_but_sacks(c) && one_more(strchr(c->kernel, '['), strchr(c->stack, '['))) ||
+	       ((same_but_sacks(c) &&
+		 one_block_more(strchr(c->kernel, '['), strchr(c->stack, '['))) ||
 		plain || ended);
 }
 
@@ -465,6 +496,7 @@ static const struct {
 	 smaller_window},
 	{"what is out of order is acknowledged before data leave, not with them (RFC 5681 3.2)",
 	 acknowledged_apart},
+	{"the last segment goes again, after twice the round-trip time (RFC 8985 7.3)", tail_probe},
 	{"what came twice is told at once, by an acknowledgement (RFC 2883 4)", told_later},
 	{"a segment full of data has no room for SACK (RFC 2018 3)", no_room_for_sack},
 	{"what came twice is told, also next to what it touches (RFC 2883 4)", duplicate_untold},

@@ -251,6 +251,7 @@ static void cut(struct diff_exchange *x)
 		const struct diff_step *st = &x->step[i];
 
 		if ((st->kind == DIFF_TCP && st->options & DIFF_OPT_BROKEN) ||
+		    (st->kind == DIFF_TCP && st->flags & TCP_ACK && st->ack < 1 && st->len) ||
 		    diff_lacks_timestamp(x, i) || diff_is_tiny(x, st) || diff_contradicts(x, i))
 			x->n = i + 1;
 	}
