@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* test_sabotage.c - real runs with something spoiled: none of them may come out as confirmed */
 #include "t_bench.h"
+#include "t_program.h"
 
+#include "../../rawstack/netlink/lab_extra.h"
 #include "../../rawstack/netlink/netns.h"
 #include "../../rawstack/wire/build.h"
 #include "../../rawstack/wire/eth.h"
@@ -9,6 +11,7 @@
 #include "../../rawstack/wire/ipv6.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -575,5 +578,95 @@ Test(sabotage, lost_socket_events_confirm_nothing)
 	bench_expect_identity(&b->ev);
 	cr_assert(b->ev.kernel_events_lost > 0);
 	bench_expect(&b->ev, "lost events", VERDICT_INCONCLUSIVE, REASON_KERNEL_EVENTS_LOST);
+	bench_free(b);
+}
+
+enum { REUSED_PORT = 40321, REUSES = 3 };
+
+/* A client whose port is chosen, and may have been somebody's a moment ago. */
+static struct bench_client open_reused(const struct bench *b)
+{
+	struct bench_client c = bench_open(b, IPPROTO_TCP, BENCH_MAPPED);
+	const struct endpoint any = {.addr = ADDR_ANY6, .port = REUSED_PORT};
+	struct sockaddr_storage ss;
+	int len = endpoint_to_sockaddr(&any, AF_INET6, &ss), on = 1;
+
+	cr_assert(setsockopt(c.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0);
+	cr_assert(len > 0 && bind(c.fd, (struct sockaddr *)&ss, (socklen_t)len) == 0, "bind: %m");
+	return c;
+}
+
+/* Until the last one's TIME_WAIT is old enough to be taken over. */
+static void connect_reused(struct bench *b, struct bench_client *c)
+{
+	const struct endpoint to = {.addr = b->lab.host[LAB_SERVER].v4[0], .port = BENCH_PORT};
+	uint64_t end = bench_now_ms() + BENCH_WAIT_MS;
+	int rc;
+
+	while ((rc = client_connect(c->fd, &to, BENCH_WAIT_MS, &c->rec)) == -EADDRNOTAVAIL &&
+	       bench_now_ms() < end) {
+		close(c->fd);
+		*c = open_reused(b);
+	}
+	cr_assert(rc == 0, "connect: %s", strerror(-rc));
+}
+
+/* Three orderly connections with the same two addresses and ports, one after the other. */
+static struct bench *reused_thrice(void)
+{
+	struct bench *b = bench_new();
+	struct lab_error err;
+
+	cr_assert(lab_sysctl(&b->lab, LAB_CLIENT, "net.ipv4.tcp_tw_reuse", "1", &err) == 0);
+	if (lab_sysctl(&b->lab, LAB_CLIENT, "net.ipv4.tcp_tw_reuse_delay", "1", &err) < 0) {
+		bench_free(b);
+		program_skip("this kernel keeps a port in TIME_WAIT for a second (before 6.15)");
+	}
+	bench_watch(b, NULL);
+	for (int i = 0; i < REUSES; i++) {
+		struct bench_client c = open_reused(b);
+
+		connect_reused(b, &c);
+		bench_exchange(&c, MESSAGE_LEN + (size_t)i);
+		bench_hang_up(b, &c);
+		bench_await_records(b, (size_t)i + 1);
+		cr_assert(witness_step(b->witness) >= 0);
+	}
+	bench_conclude(b);
+	return b;
+}
+
+/* Which of them lost what cannot be told any more, or is told by what else was seen. */
+Test(sabotage, a_port_used_three_times_is_confirmed_whole_or_not_at_all)
+{
+	struct bench *b = reused_thrice();
+	struct evidence *ev = &b->ev;
+	struct bench_verdict v = bench_judge(ev);
+
+	expect_control(ev);
+	cr_assert_eq(v.connections, REUSES);
+	for (size_t i = 0; i < ev->n_api; i++) {
+		struct evidence_api kept = ev->api[i];
+
+		ev->api[i] = ev->api[--ev->n_api];
+		bench_expect(ev, "a record less", VERDICT_INCONCLUSIVE,
+			     REASON_GENERATION_AMBIGUOUS);
+		ev->api[ev->n_api++] = ev->api[i];
+		ev->api[i] = kept;
+	}
+	expect_control(ev);
+	for (size_t i = 0; i + 1 < ev->n_api; i++)
+		for (size_t k = i + 1; k < ev->n_api; k++) {
+			uint64_t cookie = ev->api[i].cookie;
+
+			ev->api[i].cookie = ev->api[k].cookie;
+			ev->api[k].cookie = cookie;
+			v = bench_judge(ev);
+			cr_assert(v.verdict != VERDICT_CONFIRMED, "cookies %zu, %zu: %s", i, k,
+				  v.text);
+			ev->api[k].cookie = ev->api[i].cookie;
+			ev->api[i].cookie = cookie;
+		}
+	expect_control(ev);
 	bench_free(b);
 }
