@@ -54,6 +54,25 @@ static bool is_whole(const struct idle_result *r)
 	return r->held == r->asked_for && r->errors == 0 && r->answered * 2 >= r->held - 1;
 }
 
+struct opening {
+	const char *engine;
+	uint64_t connections, last_s;
+};
+
+/* Once a second: opening ten million takes minutes. */
+static void show_opening(void *arg, uint64_t ns, uint64_t server_bytes)
+{
+	struct opening *o = arg;
+	uint64_t s = ns / 1000000000;
+
+	if (s == o->last_s)
+		return;
+	o->last_s = s;
+	fprintf(stderr, "\r\033[K%s: opening %llu connections, %llu s; the server has %.0f MiB",
+		o->engine, (unsigned long long)o->connections, (unsigned long long)s,
+		(double)server_bytes / MIB);
+}
+
 int bench_idle(const struct bench_options *o, struct arena *a)
 {
 	json_t *rows = json_array();
@@ -66,10 +85,15 @@ int bench_idle(const struct bench_options *o, struct arena *a)
 		char what[MEASURE_WHAT];
 		int ret;
 
+		struct opening opening = {engine, number_for(o, engine), 0};
+		struct idle_progress progress = {
+			!o->quiet && isatty(STDERR_FILENO) ? show_opening : NULL, &opening};
+
 		if (!o->quiet && isatty(STDERR_FILENO))
 			fprintf(stderr, "\r\033[K%s: opening and holding %llu connections", engine,
 				(unsigned long long)number_for(o, engine));
-		ret = idle_measure(a, &o->plan, i, number_for(o, engine), &o->measure, &r, what);
+		ret = idle_measure(a, &o->plan, i, number_for(o, engine), &o->measure, &progress,
+				   &r, what);
 		if (!o->quiet && isatty(STDERR_FILENO))
 			fputs("\r\033[K", stderr);
 		if (ret < 0)

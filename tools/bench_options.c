@@ -2,6 +2,7 @@
 /* bench_options.c - the command line of "dualwire bench" */
 #include "bench.h"
 #include "bench/commands.h"
+#include "bench/idle.h"
 #include "cli.h"
 
 #include "../uring/engine.h"
@@ -276,7 +277,7 @@ static int apply(void *options, int c)
 		o->save = optarg;
 		return 0;
 	case OPT_CONNECTIONS:
-		rc = number_read("--connections", (double)ENGINE_CONNS_MAX - 65536, &number);
+		rc = number_read("--connections", (double)IDLE_CONNECTIONS_MAX, &number);
 		o->connections = (uint64_t)number;
 		return rc;
 	case OPT_PLOT:

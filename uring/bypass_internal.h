@@ -48,7 +48,8 @@ struct bypass {
 	stack_conn *streams; /* the stack's connection, by index into conns */
 	struct link *link;
 	struct stack *stack;
-	uint64_t now, busy_ns; /* CLOCK_MONOTONIC; when the last frame came */
+	uint32_t overdue_frames; /* taken since a timer was due */
+	uint64_t now, busy_ns;	 /* CLOCK_MONOTONIC; when the last frame came */
 	struct bypass_listener listeners[ENGINE_LISTENERS_MAX];
 	uint32_t n_listeners;
 	struct bypass_dgram dgrams[ENGINE_DGRAMS_MAX];

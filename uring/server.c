@@ -557,6 +557,7 @@ int server_create(const struct server_config *cfg, struct server **out, struct s
 	if (rc < 0)
 		goto err_listeners;
 	memset(err, 0, sizeof(*err));
+	report_publish(s, false); /* who asks before it runs sees the engine's counters, too */
 	*out = s;
 	return 0;
 

@@ -475,3 +475,74 @@ Test(stack_real, prometheus_and_sigusr1_tell_what_the_stack_counted)
 	cr_expect(strstr(text, "stack (") && strstr(text, "tcp_no_port 1"), "%s", text);
 	cr_expect(strstr(text, "tcp_cookie_out") == NULL, "what is zero is left out: %s", text);
 }
+
+/* A server that does not run for longer than the shortest retransmission timeout, 200 ms. */
+enum { STALL_MS = 350, STALL_TRIES = 5 };
+
+static const char *const stall_load[] = {"load",
+					 "--raw",
+					 "--i-own-this-network",
+					 "-i",
+					 "va",
+					 "--source",
+					 "198.51.100.16",
+					 "--sources",
+					 "16",
+					 "--ports",
+					 "1024-5119",
+					 "--workload",
+					 "echo",
+					 "--requests",
+					 "0",
+					 "--in-flight",
+					 "500",
+					 "--duration",
+					 "1",
+					 "198.51.100.2",
+					 "7000",
+					 NULL};
+
+/* What the timers did while a generator had 500 requests on their way, and the server stood still.
+ */
+static long timeouts_of_a_stall(void)
+{
+	static char text[METRICS_TEXT];
+	struct program_how how = {.netns_fd = r.lab.host[LAB_CLIENT].netns_fd,
+				  .dies_with_us = true};
+	struct program_result out;
+	struct program load;
+	uint64_t end = program_now_ms() + REAL_WAIT_MS;
+	long before, taken;
+
+	read_metrics(text);
+	before = counted(text, "tcp_timeouts_total");
+	taken = counted(text, "tcp_in_total");
+	program_start(&load, &how, stall_load);
+	do {
+		cr_assert(program_now_ms() < end, "nothing is asked");
+		read_metrics(text);
+	} while (counted(text, "tcp_in_total") < taken + 5000);
+	cr_assert(kill(r.server.pid, SIGSTOP) == 0);
+	cr_assert(poll(NULL, 0, STALL_MS) == 0);
+	cr_assert(kill(r.server.pid, SIGCONT) == 0);
+	program_finish(&load, &out);
+	cr_assert(out.exit_code == 0, "%s", out.err);
+	program_result_free(&out);
+	read_metrics(text);
+	return counted(text, "tcp_timeouts_total") - before;
+}
+
+/* Acknowledgements wait in the ring: no timer may fire before they were looked at. */
+Test(stack_real, what_came_while_the_server_did_not_run_is_not_sent_again)
+{
+	static const char *const metrics[] = {"--metrics", "127.0.0.1:9100", NULL};
+	long timeouts = 1;
+
+	real_serve(&r, "echo", metrics);
+	/* On a busy machine the generator, too, may stand still so long. */
+	for (int i = 0; i < STALL_TRIES && timeouts > 0; i++) {
+		timeouts = timeouts_of_a_stall();
+		cr_log_info("stack_real: %ld timeouts in a stall of %d ms", timeouts, STALL_MS);
+	}
+	cr_assert(timeouts == 0, "%ld timeouts", timeouts);
+}

@@ -12,15 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/*
- * The connections' sources lie above those of the other load: 198.51.100.80 and on, each with all
- * the ports but the privileged ones.
- */
 enum {
-	HOLD_FIRST = 80,
-	HOLD_PORTS = 65535 - 1024 + 1,
-	HOLD_SPARE_S = 2, /* longer than the other load takes */
-	OPEN_S = 300,	  /* at most to open them all */
+	HOLD_SPARE_S = 2,   /* longer than the other load takes */
+	OPEN_S = 300,	    /* at most to open a few ... */
+	OPEN_PER_S = 10000, /* ... and each so many take a second more */
 	TICK_MS = 50,
 };
 
@@ -61,19 +56,30 @@ static int rate(struct session *s, double *out)
 	return ret;
 }
 
-/* Waits until @g has said @word. */
-static int await_word(const struct session *s, struct guest *g, const char *word)
+/* Time to open @connections and to let go of them, at most. */
+static uint64_t open_s(uint64_t connections)
 {
-	uint64_t limit = clock_ns(CLOCK_MONOTONIC) + (uint64_t)OPEN_S * 1000 * NS_PER_MS;
+	return OPEN_S + connections / OPEN_PER_S;
+}
+
+/* Waits until @g has said that all are held. */
+static int await_held(const struct session *s, struct guest *g, uint64_t connections,
+		      const struct idle_progress *progress)
+{
+	uint64_t begin = clock_ns(CLOCK_MONOTONIC);
+	uint64_t limit = begin + open_s(connections) * 1000 * NS_PER_MS;
 	size_t len;
 	int ret;
 
-	while (strstr(guest_output(g, &len), word) == NULL) {
+	while (strstr(guest_output(g, &len), "held ") == NULL) {
 		if (guest_step(g)->all_ended || guest_step(s->server)->all_ended)
 			return session_fail(s, -ECHILD, "holding connections", "failed", g);
 		if (clock_ns(CLOCK_MONOTONIC) > limit)
 			return session_fail(s, -ETIMEDOUT, "opening connections", "takes too long",
 					    g);
+		if (progress->opening)
+			progress->opening(progress->arg, clock_ns(CLOCK_MONOTONIC) - begin,
+					  memory_of(guest_pid(s->server)));
 		ret = session_wait(s, g, TICK_MS);
 		if (ret < 0)
 			return ret;
@@ -102,23 +108,25 @@ static int read_result(const struct session *s, struct guest *g, struct idle_res
 	return 0;
 }
 
-static int hold_and_measure(struct session *s, struct idle_result *out)
+static int hold_and_measure(struct session *s, const struct idle_progress *progress,
+			    struct idle_result *out)
 {
 	int hold_s = (int)s->cfg->seconds + HOLD_SPARE_S;
 	struct command cmd;
 	struct guest *g;
 	int ret;
 
-	command_hold(&cmd, s->lab, out->asked_for, HOLD_FIRST, HOLD_PORTS, hold_s);
+	command_hold(&cmd, s->lab, out->asked_for, IDLE_FIRST, IDLE_PORTS, hold_s);
 	ret = session_spawn(s->arena->client_cpu, s->lab->host[LAB_CLIENT].netns_fd, &cmd, &g);
 	if (ret < 0)
 		return session_fail(s, ret, "dualwire load", strerror(-ret), NULL);
-	ret = await_word(s, g, "held ");
+	ret = await_held(s, g, out->asked_for, progress);
 	out->after = memory_of(guest_pid(s->server));
 	if (ret == 0)
 		ret = rate(s, &out->rate_beside);
 	if (ret == 0)
-		ret = session_finish(s, "dualwire load", hold_s + OPEN_S, g);
+		ret = session_finish(s, "dualwire load", hold_s + (double)open_s(out->asked_for),
+				     g);
 	if (ret == 0)
 		ret = read_result(s, g, out);
 	guest_free(g);
@@ -126,7 +134,8 @@ static int hold_and_measure(struct session *s, struct idle_result *out)
 }
 
 int idle_measure(struct arena *a, const struct bench_plan *p, uint32_t subject,
-		 uint64_t connections, const struct measure_config *cfg, struct idle_result *out,
+		 uint64_t connections, const struct measure_config *cfg,
+		 const struct idle_progress *progress, struct idle_result *out,
 		 char what[MEASURE_WHAT])
 {
 	const struct bench_cell cell = {
@@ -142,7 +151,7 @@ int idle_measure(struct arena *a, const struct bench_plan *p, uint32_t subject,
 		ret = rate(&s, &out->rate_alone);
 	if (ret == 0) {
 		out->before = memory_of(guest_pid(s.server));
-		ret = hold_and_measure(&s, out);
+		ret = hold_and_measure(&s, progress, out);
 	}
 	session_end(&s);
 	return ret;

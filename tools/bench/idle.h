@@ -5,6 +5,20 @@
 
 #include "measure.h"
 
+/* Their sources: 198.51.100.80 and on, below the broadcast address, all but the privileged ports.
+ */
+enum {
+	IDLE_FIRST = 80,
+	IDLE_PORTS = 65535 - 1024 + 1,
+	IDLE_CONNECTIONS_MAX = (255 - IDLE_FIRST) * IDLE_PORTS,
+};
+
+/* @opening, if not NULL, is called some twenty times a second while connections are opened. */
+struct idle_progress {
+	void (*opening)(void *arg, uint64_t ns, uint64_t server_bytes);
+	void *arg;
+};
+
 /* One server with many silent connections. */
 struct idle_result {
 	uint64_t asked_for, held;  /* connections */
@@ -22,7 +36,8 @@ struct idle_result {
  * (resident, not of files); the kernel's sockets are not in it. Returns as measure_cell().
  */
 int idle_measure(struct arena *a, const struct bench_plan *p, uint32_t subject,
-		 uint64_t connections, const struct measure_config *cfg, struct idle_result *out,
+		 uint64_t connections, const struct measure_config *cfg,
+		 const struct idle_progress *progress, struct idle_result *out,
 		 char what[MEASURE_WHAT]);
 
 #endif
