@@ -154,7 +154,9 @@ uint32_t rack_young_us(const struct stack *s, const struct tcp_conn *c)
 {
 	const struct tcp_flight *f = flight_of(s, c);
 
-	return f == NULL || !f->rack_any ? 0 : f->rack_rtt_us + reo_wnd(c, f);
+	if (f == NULL)
+		return 0;
+	return (f->rack_any ? f->rack_rtt_us : c->srtt_us) + reo_wnd(c, f);
 }
 
 /* --- the probe --- */

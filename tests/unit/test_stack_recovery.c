@@ -307,6 +307,8 @@ Test(stack_recovery, the_window)
 		 "> A 10001:11001 ack 1\n"
 		 "> none\n"
 		 "stat tcp_timeouts 1\n"
+		 "< A 1 ack 11001\n"
+		 "> none\n"
 		 "< A 1 ack 11501\n"
 		 "+ 100000\n"
 		 "> none\n"},
