@@ -17,8 +17,9 @@ enum {
 	EARLY_MS = 500,	   /* and how long they wait for them */
 	RELIST_MS = 1000,  /* between two looks at the listeners */
 	LISTENER_TAG = -1, /* an owner that was asked for a listener, not for a flow */
-	ANSWERS_MS = 500,  /* how long the owner's last answers are waited for */
-	LOOKUP_TRIES = 6,  /* 0, 1, 4, 16, 64, 256 ms after the first frame */
+	ANSWERS_MS =
+		2000,	  /* how long the owner's answers are waited for at the start and the end */
+	LOOKUP_TRIES = 6, /* 0, 1, 4, 16, 64, 256 ms after the first frame */
 };
 
 /* A socket's end that was reported before its flow was seen. */
@@ -164,6 +165,44 @@ static int make_parts(struct watch *w)
 				 &w->notes);
 }
 
+static void take_answers(struct watch *w)
+{
+	struct owner_name name;
+	uint64_t tag;
+	int rc = 0;
+
+	while (w->owner && (rc = owner_answer(w->owner, &tag, &name)) == 1) {
+		uint32_t slot = (uint32_t)tag, serial = (uint32_t)(tag >> 32);
+
+		w->n_asked--;
+		if (serial == (uint32_t)LISTENER_TAG && slot < w->n_listeners)
+			w->listener_owner[slot] = name;
+		else if (slot <= w->cfg.max_flows && flow_notes_serial(w->notes, slot) == serial)
+			flow_notes_set_owner(w->notes, slot, &name);
+	}
+	if (rc == -EPIPE) {
+		owner_close(w->owner);
+		w->owner = NULL;
+	}
+}
+
+/*
+ * At the start, so that the first connection finds its listener's process named; at the end there
+ * is no later moment for an answer that is on its way.
+ */
+static void await_answers(struct watch *w)
+{
+	uint64_t until = clock_ns(CLOCK_MONOTONIC) + (uint64_t)ANSWERS_MS * NS_PER_MS, now;
+
+	take_answers(w);
+	while (w->owner && w->n_asked && (now = clock_ns(CLOCK_MONOTONIC)) < until) {
+		struct pollfd p = {.fd = owner_fd(w->owner), .events = POLLIN};
+
+		poll(&p, 1, (int)((until - now) / NS_PER_MS) + 1);
+		take_answers(w);
+	}
+}
+
 int watch_open(const struct watch_config *cfg, struct watch **out, const char **what)
 {
 	struct witness_config wc = {
@@ -203,6 +242,7 @@ int watch_open(const struct watch_config *cfg, struct watch **out, const char **
 	if (owner_open(&w->owner) < 0)
 		w->owner = NULL;
 	list_listeners(w);
+	await_answers(w);
 	*out = w;
 	return 0;
 err:
@@ -222,41 +262,6 @@ size_t watch_fds(const struct watch *w, struct pollfd *fds)
 int watch_patience_ms(const struct watch *w)
 {
 	return w->n_lookups ? 1 : POLL_MS;
-}
-
-static void take_answers(struct watch *w)
-{
-	struct owner_name name;
-	uint64_t tag;
-	int rc = 0;
-
-	while (w->owner && (rc = owner_answer(w->owner, &tag, &name)) == 1) {
-		uint32_t slot = (uint32_t)tag, serial = (uint32_t)(tag >> 32);
-
-		w->n_asked--;
-		if (serial == (uint32_t)LISTENER_TAG && slot < w->n_listeners)
-			w->listener_owner[slot] = name;
-		else if (slot <= w->cfg.max_flows && flow_notes_serial(w->notes, slot) == serial)
-			flow_notes_set_owner(w->notes, slot, &name);
-	}
-	if (rc == -EPIPE) {
-		owner_close(w->owner);
-		w->owner = NULL;
-	}
-}
-
-/* At the end there is no later moment for an answer that is on its way. */
-static void await_answers(struct watch *w)
-{
-	uint64_t until = clock_ns(CLOCK_MONOTONIC) + (uint64_t)ANSWERS_MS * NS_PER_MS, now;
-
-	take_answers(w);
-	while (w->owner && w->n_asked && (now = clock_ns(CLOCK_MONOTONIC)) < until) {
-		struct pollfd p = {.fd = owner_fd(w->owner), .events = POLLIN};
-
-		poll(&p, 1, (int)((until - now) / NS_PER_MS) + 1);
-		take_answers(w);
-	}
 }
 
 /* Asks for the server's socket of one flow. Returns whether there is nothing more to ask. */
