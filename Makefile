@@ -356,6 +356,7 @@ TEST_SRC := \
 	tests/lab/diff_generate.c \
 	tests/lab/diff_host.c \
 	tests/lab/diff_excuse.c \
+	tests/lab/t_json.c \
 	tests/lab/t_program.c \
 	tests/lab/t_real.c \
 	tests/lab/t_stream.c \

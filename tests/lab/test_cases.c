@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_cases.c - the whole suite, a person's own cases, and every kind of check seen to fail */
+#include "t_json.h"
 #include "t_program.h"
 
 #include <criterion/criterion.h>
@@ -25,53 +26,32 @@ static void clean_up(void)
 
 TestSuite(cases, .init = prepare, .fini = clean_up, .timeout = 120);
 
-static json_t *parse(const char *text)
-{
-	json_error_t error;
-	json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-
-	cr_assert(o, "line %d: %s: %.200s", error.line, error.text, text);
-	return o;
-}
-
-static const char *string_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
-static json_int_t count_of(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(json_object_get(o, "summary"), key));
-}
-
 /* Each case passed, or says what it lacks here; none of the machine's own doing. */
 static void expect_suite(const struct program_result *r)
 {
-	json_t *o = parse(r->out);
+	json_t *o = t_json_parse(r->out);
 	const json_t *cases = json_object_get(o, "cases"), *c;
 	size_t i, of_group[8] = {0};
 
 	cr_assert(r->exit_code == 0 && r->err_len == 0, "exit %d: %s", r->exit_code, r->err);
 	json_array_foreach (cases, i, c) {
-		const char *group = string_of(c, "group"), *status = string_of(c, "status");
+		const char *group = t_json_text(c, "group"), *status = t_json_text(c, "status");
 		bool skipped = strcmp(status, "skipped") == 0;
 
-		cr_assert(skipped || strcmp(status, "passed") == 0, "%s: %s", string_of(c, "name"),
-			  string_of(c, "why"));
+		cr_assert(skipped || strcmp(status, "passed") == 0, "%s: %s",
+			  t_json_text(c, "name"), t_json_text(c, "why"));
 		if (skipped)
-			fprintf(stderr, "%s was skipped: %s\n", string_of(c, "name"),
-				string_of(c, "why"));
-		cr_assert(!skipped || *string_of(c, "why"), "%s: why?", string_of(c, "name"));
+			fprintf(stderr, "%s was skipped: %s\n", t_json_text(c, "name"),
+				t_json_text(c, "why"));
+		cr_assert(!skipped || *t_json_text(c, "why"), "%s: why?", t_json_text(c, "name"));
 		cr_assert(skipped || json_array_size(json_object_get(c, "checks")) > 0,
-			  "%s checks nothing", string_of(c, "name"));
+			  "%s checks nothing", t_json_text(c, "name"));
 		if (strlen(group) == 1 && group[0] >= 'A' && group[0] <= 'H')
 			of_group[group[0] - 'A']++;
 	}
 	cr_assert(i >= CASES_MIN, "%zu cases", i);
-	cr_assert(count_of(o, "failed") == 0);
-	cr_assert(count_of(o, "passed") + count_of(o, "skipped") == (json_int_t)i);
+	cr_assert(t_json_count(o, "failed") == 0);
+	cr_assert(t_json_count(o, "passed") + t_json_count(o, "skipped") == (json_int_t)i);
 	for (i = 0; i < 8; i++)
 		cr_assert(of_group[i] >= 5, "%zu cases of group %c", of_group[i], (char)('A' + i));
 	json_decref(o);
@@ -115,8 +95,8 @@ Test(cases, the_same_twice_in_a_row)
 		program_run(&r, NULL, args);
 		cr_assert(r.exit_code == 0 && r.err_len == 0, "%d: exit %d: %s", i, r.exit_code,
 			  r.err);
-		o = parse(r.out);
-		cr_assert(count_of(o, "failed") == 0 && count_of(o, "passed") > 15);
+		o = t_json_parse(r.out);
+		cr_assert(t_json_count(o, "failed") == 0 && t_json_count(o, "passed") > 15);
 		json_decref(o);
 		program_result_free(&r);
 	}
@@ -214,21 +194,21 @@ static void expect_difference(const json_t *c, size_t i)
 	const json_t *checks = json_object_get(c, "checks"), *check;
 	size_t k, bad = 0;
 
-	cr_assert_str_eq(string_of(c, "name"), DIFFERENT[i].name);
+	cr_assert_str_eq(t_json_text(c, "name"), DIFFERENT[i].name);
 	json_array_foreach (checks, k, check) {
 		if (json_is_true(json_object_get(check, "ok")))
 			continue;
 		/* A state that is wrong shows in more than one way at times: the first is it. */
 		if (bad++ > 0)
 			continue;
-		cr_expect_str_eq(string_of(check, "view"), DIFFERENT[i].view, "%s: by %s",
-				 DIFFERENT[i].name, string_of(check, "view"));
-		cr_expect(strstr(string_of(check, "got"), DIFFERENT[i].got), "%s: got %s, not %s",
-			  DIFFERENT[i].name, string_of(check, "got"), DIFFERENT[i].got);
+		cr_expect_str_eq(t_json_text(check, "view"), DIFFERENT[i].view, "%s: by %s",
+				 DIFFERENT[i].name, t_json_text(check, "view"));
+		cr_expect(strstr(t_json_text(check, "got"), DIFFERENT[i].got), "%s: got %s, not %s",
+			  DIFFERENT[i].name, t_json_text(check, "got"), DIFFERENT[i].got);
 	}
 	cr_expect(bad == 1, "%s: %zu checks failed", DIFFERENT[i].name, bad);
-	cr_expect_str_eq(string_of(c, "status"), "failed");
-	cr_expect(strstr(string_of(c, "why"), DIFFERENT[i].view), "%s", string_of(c, "why"));
+	cr_expect_str_eq(t_json_text(c, "status"), "failed");
+	cr_expect(strstr(t_json_text(c, "why"), DIFFERENT[i].view), "%s", t_json_text(c, "why"));
 }
 
 Test(cases, every_kind_of_check_fails_when_it_should)
@@ -249,7 +229,7 @@ Test(cases, every_kind_of_check_fails_when_it_should)
 	write_cases(text);
 	program_run(&r, &how, args);
 	cr_assert(r.exit_code == CONTRADICTED && r.err_len == 0, "exit %d: %s", r.exit_code, r.err);
-	o = parse(r.out);
+	o = t_json_parse(r.out);
 	cases = json_object_get(o, "cases");
 	cr_assert_eq(json_array_size(cases), (size_t)DIFFERENT_N);
 	for (size_t i = 0; i < DIFFERENT_N; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_cli_lab.c - `dualwire lab` and `dualwire judge` as programs: output, evidence, leftovers */
+#include "t_json.h"
 #include "t_program.h"
 
 #include <criterion/criterion.h>
@@ -41,15 +42,6 @@ static void clean_up(void)
 }
 
 TestSuite(cli_lab, .init = prepare, .fini = clean_up);
-
-static json_t *parse(const char *text)
-{
-	json_error_t error;
-	json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-
-	cr_assert(o, "line %d: %s", error.line, error.text);
-	return o;
-}
 
 /* One member of an object: its path from the connection on, and what it may be. */
 struct member {
@@ -162,7 +154,7 @@ static void expect_case(const json_t *c)
 /* All that the document of a run with @n cases promises. */
 static void expect_lab(const char *text, size_t n)
 {
-	json_t *o = parse(text);
+	json_t *o = t_json_parse(text);
 	const json_t *cases = json_object_get(o, "cases");
 
 	cr_assert(number_at(o, "summary.passed") == (json_int_t)n, "%s", text);
@@ -284,8 +276,8 @@ Test(cli_lab, saved_evidence_gives_the_same_verdicts)
 	run_well(&how, lab, &first);
 	cr_assert(program_dir_count(dir) == 1, "%zu files", program_dir_count(dir));
 	run_well(&how, judge, &second);
-	a = parse(first.out);
-	b = parse(second.out);
+	a = t_json_parse(first.out);
+	b = t_json_parse(second.out);
 	for (size_t i = 0; i < FIRST; i++) {
 		const json_t *x = json_array_get(json_object_get(a, "cases"), i);
 		const json_t *y = json_array_get(json_object_get(b, "cases"), i);
@@ -328,7 +320,7 @@ Test(cli_lab, evidence_without_any_one_frame_passes_no_more)
 	run_well(&how, lab, &r);
 	program_result_free(&r);
 	text = program_read_file(dir, "run.json", &len);
-	evidence = parse(text);
+	evidence = t_json_parse(text);
 	frames = json_object_get(evidence, "frames");
 	n = json_array_size(frames);
 	cr_assert(n > 100, "%zu frames", n);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_lab_bypass.c - the cases with the server's kernel replaced by our own stack */
+#include "t_json.h"
 #include "t_program.h"
 
 #include <criterion/criterion.h>
@@ -31,27 +32,6 @@ static void clean_up(void)
 
 TestSuite(lab_bypass, .init = prepare, .fini = clean_up, .timeout = 120);
 
-static json_t *parse(const char *text)
-{
-	json_error_t error;
-	json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-
-	cr_assert(o, "line %d: %s: %.200s", error.line, error.text, text);
-	return o;
-}
-
-static const char *string_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
-static json_int_t count_of(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(json_object_get(o, "summary"), key));
-}
-
 /* --- the whole suite --- */
 
 /* What no change may take away from those that are played, and how each is judged. */
@@ -80,12 +60,13 @@ static void expect_connections(const json_t *c)
 		const json_t *server = json_object_get(each, "server");
 		const json_t *kernel = json_object_get(each, "kernel");
 
-		cr_assert_str_eq(string_of(server, "stack"), "user space", "%s",
-				 string_of(c, "name"));
+		cr_assert_str_eq(t_json_text(server, "stack"), "user space", "%s",
+				 t_json_text(c, "name"));
 		cr_assert(json_is_null(json_object_get(server, "kernel")), "%s",
-			  string_of(c, "name"));
-		cr_assert(json_is_null(kernel) || strcmp(string_of(kernel, "side"), "client") == 0,
-			  "%s", string_of(c, "name"));
+			  t_json_text(c, "name"));
+		cr_assert(json_is_null(kernel) ||
+				  strcmp(t_json_text(kernel, "side"), "client") == 0,
+			  "%s", t_json_text(c, "name"));
 	}
 }
 
@@ -99,55 +80,56 @@ static size_t expect_checks(const json_t *c)
 		if (!json_is_true(json_object_get(check, "left_out")))
 			continue;
 		left_out++;
-		cr_assert_str_eq(string_of(check, "view"), "mib");
-		cr_assert(strstr(string_of(check, "got"), "not asked"), "%s",
-			  string_of(check, "got"));
+		cr_assert_str_eq(t_json_text(check, "view"), "mib");
+		cr_assert(strstr(t_json_text(check, "got"), "not asked"), "%s",
+			  t_json_text(check, "got"));
 	}
-	cr_assert(left_out < i, "%s: nothing is checked", string_of(c, "name"));
+	cr_assert(left_out < i, "%s: nothing is checked", t_json_text(c, "name"));
 	return left_out;
 }
 
 static void count_played(const json_t *c, size_t seen[])
 {
 	for (size_t i = 0; i < sizeof(PLAYED) / sizeof(PLAYED[0]); i++) {
-		if (fnmatch(PLAYED[i].pattern, string_of(c, "name"), 0) != 0)
+		if (fnmatch(PLAYED[i].pattern, t_json_text(c, "name"), 0) != 0)
 			continue;
 		seen[i]++;
 		if (PLAYED[i].verdict)
-			cr_assert_str_eq(string_of(c, "verdict"), PLAYED[i].verdict, "%s",
-					 string_of(c, "name"));
+			cr_assert_str_eq(t_json_text(c, "verdict"), PLAYED[i].verdict, "%s",
+					 t_json_text(c, "name"));
 	}
 }
 
 static void expect_suite(const struct program_result *r)
 {
-	json_t *o = parse(r->out);
+	json_t *o = t_json_parse(r->out);
 	const json_t *cases = json_object_get(o, "cases"), *c;
 	size_t i, left_out = 0, seen[sizeof(PLAYED) / sizeof(PLAYED[0])] = {0};
 
 	cr_assert(r->exit_code == 0 && r->err_len == 0, "exit %d: %s", r->exit_code, r->err);
-	cr_assert(strncmp(string_of(o, "engine"), "bypass: ", 8) == 0, "%s",
-		  string_of(o, "engine"));
+	cr_assert(strncmp(t_json_text(o, "engine"), "bypass: ", 8) == 0, "%s",
+		  t_json_text(o, "engine"));
 	json_array_foreach (cases, i, c) {
-		const char *status = string_of(c, "status");
+		const char *status = t_json_text(c, "status");
 
 		if (strcmp(status, "passed") != 0) {
 			cr_assert(strcmp(status, "not-applicable") == 0 ||
 					  strcmp(status, "skipped") == 0,
-				  "%s: %s", string_of(c, "name"), string_of(c, "why"));
-			cr_assert(*string_of(c, "why"), "%s: why?", string_of(c, "name"));
+				  "%s: %s", t_json_text(c, "name"), t_json_text(c, "why"));
+			cr_assert(*t_json_text(c, "why"), "%s: why?", t_json_text(c, "name"));
 			continue;
 		}
 		left_out += expect_checks(c);
 		expect_connections(c);
 		count_played(c, seen);
 	}
-	cr_assert(count_of(o, "failed") == 0);
-	cr_assert(count_of(o, "passed") >= PLAYED_MIN, "%lld cases were played",
-		  count_of(o, "passed"));
-	cr_assert(count_of(o, "passed") + count_of(o, "skipped") + count_of(o, "not_applicable") ==
+	cr_assert(t_json_count(o, "failed") == 0);
+	cr_assert(t_json_count(o, "passed") >= PLAYED_MIN, "%lld cases were played",
+		  t_json_count(o, "passed"));
+	cr_assert(t_json_count(o, "passed") + t_json_count(o, "skipped") +
+			  t_json_count(o, "not_applicable") ==
 		  (json_int_t)i);
-	cr_assert(left_out > 0 && count_of(o, "left_out") == (json_int_t)left_out);
+	cr_assert(left_out > 0 && t_json_count(o, "left_out") == (json_int_t)left_out);
 	for (i = 0; i < sizeof(PLAYED) / sizeof(PLAYED[0]); i++)
 		cr_assert(seen[i] >= PLAYED[i].n, "%zu cases of %s were played", seen[i],
 			  PLAYED[i].pattern);
@@ -190,18 +172,18 @@ Test(lab_bypass, what_differs_on_purpose_says_why)
 
 	program_run(&r, NULL, args);
 	cr_assert(r.exit_code == 0, "exit %d: %s%s", r.exit_code, r.out, r.err);
-	o = parse(r.out);
+	o = t_json_parse(r.out);
 	c = json_array_get(json_object_get(o, "cases"), 0);
-	cr_expect(strstr(string_of(c, "differs"), "the stack drops"), "%s",
-		  string_of(c, "differs"));
+	cr_expect(strstr(t_json_text(c, "differs"), "the stack drops"), "%s",
+		  t_json_text(c, "differs"));
 	/* The datagram came, and nobody took it: there is nothing to contradict. */
-	cr_expect_str_eq(string_of(c, "verdict"), "inconclusive");
+	cr_expect_str_eq(t_json_text(c, "verdict"), "inconclusive");
 	json_decref(o);
 	program_result_free(&r);
 	program_run(&r, NULL, kernel);
-	o = parse(r.out);
+	o = t_json_parse(r.out);
 	c = json_array_get(json_object_get(o, "cases"), 0);
-	cr_expect_str_eq(string_of(c, "verdict"), "contradicted");
+	cr_expect_str_eq(t_json_text(c, "verdict"), "contradicted");
 	cr_expect(json_is_null(json_object_get(c, "differs")));
 	json_decref(o);
 	program_result_free(&r);
@@ -277,14 +259,15 @@ Test(lab_bypass, a_stack_that_answers_in_the_wrong_family_is_contradicted)
 	write_cases(text);
 	program_run(&r, &how, args);
 	cr_assert(r.exit_code == CONTRADICTED && r.err_len == 0, "exit %d: %s", r.exit_code, r.err);
-	o = parse(r.out);
+	o = t_json_parse(r.out);
 	cases = json_object_get(o, "cases");
 	for (size_t i = 0; i < sizeof(FAULTY) / sizeof(FAULTY[0]); i++) {
 		const json_t *c = json_array_get(cases, i);
 		char *whole = json_dumps(c, JSON_COMPACT);
 
-		cr_expect_str_eq(string_of(c, "status"), "failed", "%s", FAULTY[i].name);
-		cr_expect_str_eq(string_of(c, "verdict"), FAULTY[i].verdict, "%s", FAULTY[i].name);
+		cr_expect_str_eq(t_json_text(c, "status"), "failed", "%s", FAULTY[i].name);
+		cr_expect_str_eq(t_json_text(c, "verdict"), FAULTY[i].verdict, "%s",
+				 FAULTY[i].name);
 		cr_expect(whole && strstr(whole, FAULTY[i].says), "%s: %s", FAULTY[i].name, whole);
 		free(whole);
 	}
@@ -347,7 +330,7 @@ Test(lab_bypass, evidence_without_any_one_frame_or_view_proves_nothing)
 	cr_assert(r.exit_code == 0, "exit %d: %s", r.exit_code, r.err);
 	program_result_free(&r);
 	text = program_read_file(dir, "run.json", &len);
-	evidence = parse(text);
+	evidence = t_json_parse(text);
 	cr_assert(judge_edited(evidence, NULL) == 0);
 	frames = json_object_get(evidence, "frames");
 	cr_assert(json_array_size(frames) > 20);
@@ -458,13 +441,13 @@ Test(lab_bypass, each_reason_not_to_apply_is_told)
 	write_cases(text);
 	program_run(&r, &how, args);
 	cr_assert(r.exit_code == 0 && r.err_len == 0, "exit %d: %s", r.exit_code, r.err);
-	o = parse(r.out);
+	o = t_json_parse(r.out);
 	for (size_t i = 0; i < sizeof(REFUSED) / sizeof(REFUSED[0]); i++) {
 		const json_t *c = json_array_get(json_object_get(o, "cases"), i);
 
 		cr_expect(json_is_false(json_object_get(c, "applies")), "%s", REFUSED[i].name);
-		cr_expect(strstr(string_of(c, "why_not"), REFUSED[i].why), "%s: %s",
-			  REFUSED[i].name, string_of(c, "why_not"));
+		cr_expect(strstr(t_json_text(c, "why_not"), REFUSED[i].why), "%s: %s",
+			  REFUSED[i].name, t_json_text(c, "why_not"));
 	}
 	json_decref(o);
 	program_result_free(&r);

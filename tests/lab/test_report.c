@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_report.c - what a lab run leaves for people and for CI, from the program itself */
+#include "t_json.h"
 #include "t_program.h"
 
 #include <criterion/criterion.h>
@@ -64,15 +65,6 @@ Test(report, a_ladder_takes_the_six_steps_and_is_drawn_again_from_the_evidence)
 	cr_assert_str_eq(first.out, second.out);
 	program_result_free(&first);
 	program_result_free(&second);
-}
-
-static json_t *parse(const char *text)
-{
-	json_error_t error;
-	json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-
-	cr_assert(o, "line %d: %s", error.line, error.text);
-	return o;
 }
 
 static const char *name_of(const json_t *one)
@@ -173,12 +165,12 @@ static void expect_case_files(const json_t *one, bool tshark)
 	run_well(&how, judge, &r);
 	program_result_free(&r);
 	text = program_read_file(sub, "result.json", &len);
-	result = parse(text);
+	result = t_json_parse(text);
 	cr_assert(json_equal(result, one), "%s", text);
 	json_decref(result);
 	free(text);
 	text = program_read_file(sub, "evidence.json", &len);
-	evidence = parse(text);
+	evidence = t_json_parse(text);
 	frames = frames_without_canaries(evidence);
 	free(text);
 	text = program_read_file(sub, "ladder.txt", &len);
@@ -210,7 +202,7 @@ Test(report, each_case_has_evidence_that_stands_by_itself)
 	if (!tshark)
 		fprintf(stderr, "[SKIP] no tshark: captures are not read by it\n");
 	run_well(&how, lab, &r);
-	doc = parse(r.out);
+	doc = t_json_parse(r.out);
 	cases = json_object_get(doc, "cases");
 	snprintf(all, sizeof(all), "%s/all", dir);
 	cr_assert(json_array_size(cases) > 0 && program_dir_count(all) == json_array_size(cases));
@@ -267,7 +259,7 @@ static json_t *read_page(void)
 	while ((n = fread(text + len, 1, (1 << 20) - 1 - len, p)) > 0)
 		len += n;
 	cr_assert(pclose(p) == 0, "%s", command);
-	o = parse(text);
+	o = t_json_parse(text);
 	free(text);
 	return o;
 }
@@ -352,7 +344,7 @@ Test(report, the_page_has_a_cell_for_each_case_and_a_click_opens_a_ladder, .time
 	program_write_file(dir, "evil.ini", EVIL_CASES, strlen(EVIL_CASES));
 	program_run(&r, &how, lab);
 	cr_assert(r.exit_code != 3 && r.exit_code != 64, "exit %d: %s", r.exit_code, r.err);
-	doc = parse(r.out);
+	doc = t_json_parse(r.out);
 	found = read_page();
 	expect_reading(found, json_array_size(json_object_get(doc, "cases")));
 	json_decref(found);

@@ -92,7 +92,9 @@ Test(owner, names_the_process_that_holds_a_socket)
 	owner_close(o);
 }
 
-Test(owner, knows_one_process_from_another)
+/* Two processes with a socket each, asked for one after the other, for at most @patience_ms each.
+ */
+static void expect_both_named(bool listeners, uint64_t patience_ms)
 {
 	struct owner *o;
 	uint32_t inode[2];
@@ -101,20 +103,30 @@ Test(owner, knows_one_process_from_another)
 	cr_assert_eq(owner_open(&o), 0);
 	for (int i = 0; i < 2; i++)
 		pid[i] = start_holder(&inode[i]);
-	/* The first search of all of /proc is not repeated at once: the second one may have to
-	 * wait.
-	 */
 	for (int i = 0; i < 2; i++) {
-		struct owner_name name = {0};
-		uint64_t end = clock_ns(CLOCK_MONOTONIC) + (uint64_t)WAIT_MS * NS_PER_MS;
+		uint64_t end = clock_ns(CLOCK_MONOTONIC) + patience_ms * NS_PER_MS;
+		struct owner_name name;
 
-		while (name.pid == 0 && clock_ns(CLOCK_MONOTONIC) < end)
-			name = answer_to(o, (uint64_t)i, inode[i], false);
+		do
+			name = answer_to(o, (uint64_t)i, inode[i], listeners);
+		while (name.pid == 0 && clock_ns(CLOCK_MONOTONIC) < end);
 		cr_expect_eq(name.pid, pid[i], "%d", i);
 	}
 	for (int i = 0; i < 2; i++)
 		end_holder(pid[i]);
 	owner_close(o);
+}
+
+/* The first search of all of /proc is not repeated at once: the second one may have to wait. */
+Test(owner, knows_one_process_from_another)
+{
+	expect_both_named(false, WAIT_MS);
+}
+
+/* The limit on searches is for connections: of two listeners at once both are found. */
+Test(owner, listeners_are_searched_for_without_a_pause)
+{
+	expect_both_named(true, 0);
 }
 
 /* @listener: what the socket that parent and child both hold is taken for. Returns who is named. */
@@ -146,23 +158,6 @@ Test(owner, a_listener_belongs_to_the_oldest_and_a_connection_to_the_youngest)
 
 	cr_expect_eq(named_of_two(true, &child), getpid());
 	cr_expect_eq(named_of_two(false, &child), child);
-}
-
-/* The limit on searches is for connections: of two listeners at once both are found. */
-Test(owner, listeners_are_searched_for_without_a_pause)
-{
-	struct owner *o;
-	uint32_t inode[2];
-	pid_t pid[2];
-
-	cr_assert_eq(owner_open(&o), 0);
-	for (int i = 0; i < 2; i++)
-		pid[i] = start_holder(&inode[i]);
-	for (int i = 0; i < 2; i++)
-		cr_expect_eq(answer_to(o, (uint64_t)i, inode[i], true).pid, pid[i], "%d", i);
-	for (int i = 0; i < 2; i++)
-		end_holder(pid[i]);
-	owner_close(o);
 }
 
 Test(owner, a_helper_that_is_gone_is_noticed)

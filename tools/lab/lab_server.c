@@ -5,6 +5,7 @@
 #include "../../rawstack/clock.h"
 #include "../../rawstack/netlink/netns.h"
 #include "../../uring/engine.h"
+#include "cond.h"
 #include "records.h"
 
 #include <errno.h>
@@ -95,15 +96,11 @@ static void *serve(void *arg)
 static struct lab_server *allocate(void)
 {
 	struct lab_server *s = calloc(1, sizeof(*s));
-	pthread_condattr_t attr;
 
 	if (!s)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init_monotonic(&s->changed);
 	return s;
 }
 

@@ -5,6 +5,7 @@
 #include "../../rawstack/clock.h"
 #include "../../rawstack/stack/link.h"
 #include "../../rawstack/stack/socket.h"
+#include "cond.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -299,15 +300,11 @@ static int make_host(struct stack_host *s, const struct lab_host *lh, const stru
 static struct stack_host *allocate(void)
 {
 	struct stack_host *s = calloc(1, sizeof(*s));
-	pthread_condattr_t attr;
 
 	if (!s)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->came, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init_monotonic(&s->came);
 	return s;
 }
 
