@@ -441,13 +441,31 @@ static long counted(const char *text, const char *name)
 	return strtol(at + strlen(line), NULL, 10);
 }
 
+/* Up to the end of the line that has @word in it: what a program says may come in pieces. */
+static void read_errors_until(struct program *p, const char *word, char text[METRICS_TEXT])
+{
+	struct pollfd said = {.fd = p->err_fd, .events = POLLIN};
+	const char *at = NULL;
+	size_t len = 0;
+
+	while (!at || !strchr(at, '\n')) {
+		ssize_t n;
+
+		cr_assert(len < METRICS_TEXT - 1 && poll(&said, 1, REAL_WAIT_MS) == 1,
+			  "no %s in %s", word, text);
+		n = read(p->err_fd, text + len, METRICS_TEXT - 1 - len);
+		cr_assert(n > 0);
+		len += (size_t)n;
+		text[len] = '\0';
+		at = strstr(text, word);
+	}
+}
+
 Test(stack_real, prometheus_and_sigusr1_tell_what_the_stack_counted)
 {
 	static const char *const metrics[] = {"--metrics", "127.0.0.1:9100", NULL};
 	static char text[METRICS_TEXT];
-	struct pollfd said;
 	int v4, v6;
-	ssize_t n;
 
 	real_serve(&r, "echo", metrics);
 	v4 = real_connect(&r, AF_INET, "198.51.100.2", REAL_PORT);
@@ -467,11 +485,7 @@ Test(stack_real, prometheus_and_sigusr1_tell_what_the_stack_counted)
 	close(v6);
 
 	program_signal(&r.server, SIGUSR1);
-	said = (struct pollfd){.fd = r.server.err_fd, .events = POLLIN};
-	cr_assert(poll(&said, 1, REAL_WAIT_MS) == 1);
-	n = read(r.server.err_fd, text, METRICS_TEXT - 1);
-	cr_assert(n > 0);
-	text[n] = '\0';
+	read_errors_until(&r.server, "stack (", text);
 	cr_expect(strstr(text, "stack (") && strstr(text, "tcp_no_port 1"), "%s", text);
 	cr_expect(strstr(text, "tcp_cookie_out") == NULL, "what is zero is left out: %s", text);
 }
