@@ -341,7 +341,10 @@ int stack_shutdown_recv(struct stack *s, stack_conn conn);
  */
 void stack_close(struct stack *s, uint64_t now, stack_conn conn);
 
-/* Gives the handle back and resets the peer. */
+/*
+ * Gives the handle back and resets the peer; where both FINs are out (RFC 9293 3.10.5), only for
+ * data unread.
+ */
 void stack_abort(struct stack *s, uint64_t now, stack_conn conn);
 
 /* A number of the user's own, which events about the connection then bear. 0, -ENOTCONN. */

@@ -387,6 +387,28 @@ void stack_close(struct stack *s, uint64_t now, stack_conn conn)
 		wait_enter(s, i);
 }
 
+/*
+ * RFC 9293 3.10.5: in CLOSING and LAST-ACK nothing is left to be reset, unless data are lost that
+ * the peer believes to be read (SHLD-3). By the RFC they begin when FIN leaves; here, when it is
+ * queued.
+ */
+static bool abort_resets(const struct tcp_conn *c)
+{
+	switch (c->state) {
+	case TCP_S_SYN_RECEIVED:
+	case TCP_S_ESTABLISHED:
+	case TCP_S_FIN_WAIT_1:
+	case TCP_S_FIN_WAIT_2:
+	case TCP_S_CLOSE_WAIT:
+		return true;
+	case TCP_S_CLOSING:
+	case TCP_S_LAST_ACK:
+		return c->rcv_q != 0 || c->snd_max != snd_total(c);
+	default:
+		return false;
+	}
+}
+
 void stack_abort(struct stack *s, uint64_t now, stack_conn conn)
 {
 	uint32_t i = orphan(s, conn);
@@ -394,7 +416,7 @@ void stack_abort(struct stack *s, uint64_t now, stack_conn conn)
 	if (i == 0)
 		return;
 	tcp_now(s, now);
-	if (conn_at(s->tcp, i)->state > TCP_S_SYN_SENT)
+	if (abort_resets(conn_at(s->tcp, i)))
 		conn_send_rst(s, i);
 	conn_free(s, i);
 }

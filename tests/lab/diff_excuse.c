@@ -155,6 +155,25 @@ static bool closed(const struct scene *c)
 	return c->x->mode == DIFF_CLOSE;
 }
 
+/* The number behind a FIN of the peer's that has come. */
+static bool is_behind_fin(const struct scene *c, int32_t ack)
+{
+	for (int k = 0; k <= c->i; k++)
+		if (c->x->step[k].kind == DIFF_TCP && c->x->step[k].flags & TCP_FIN &&
+		    seg_end(&c->x->step[k]) == ack)
+			return true;
+	return false;
+}
+
+/* The host's own FIN is under way. */
+static bool ended(const struct scene *c)
+{
+	for (int k = 0; k < c->i; k++)
+		if (c->x->step[k].kind == DIFF_ACT && c->x->step[k].act == DIFF_SHUTDOWN)
+			return true;
+	return closed(c);
+}
+
 static bool bad_option(const struct scene *c)
 {
 	/* What is unknown ends with the end of the list: behind it nothing is read. */
@@ -215,8 +234,9 @@ static bool accepts(const struct scene *c)
 	snprintf(before, sizeof(before), "%.*s", (int)(at - c->stack), c->stack);
 	if (*before && !bare_ack(c, before, true))
 		return false;
-	return !*end || (closed(c) && strchr(end, ';') == strrchr(end, ';') &&
-			 (begins(end, " FA seq 1 ack ") || begins(end, " RA seq 1 ack ")));
+	return !*end ||
+	       ((closed(c) || strstr(at, " (end)")) && strchr(end, ';') == strrchr(end, ';') &&
+		(begins(end, " FA seq 1 ack ") || begins(end, " RA seq 1 ack ")));
 }
 
 /* Only an error about the SYN-ACK, and only Linux has forgotten it. */
@@ -268,6 +288,18 @@ static bool urgent(const struct scene *c)
 	return any && strcmp(k, s) == 0;
 }
 
+/* Older by more than a tick than what came before, which only the stack has kept. */
+static bool timestamp_went_back(const struct scene *c)
+{
+	if (!(c->x->step[0].options & DIFF_OPT_TS))
+		return false;
+	for (int k = 1; k < c->i; k++)
+		if (c->x->step[k].kind == DIFF_TCP && c->st->kind == DIFF_TCP &&
+		    c->st->ts_back - c->x->step[k].ts_back > 1)
+			return true;
+	return false;
+}
+
 /*
  * Old by the number, or by the timestamp: no older than what Linux has acknowledged itself, which
  * it puts off. So the segment may open a window there, and its timestamp counts.
@@ -284,7 +316,7 @@ static bool kernel_lags(const struct scene *c)
 	if (c->x->step[0].options & DIFF_OPT_TS && silent(c->kernel) &&
 	    (!*c->stack || bare_ack(c, c->stack, true)))
 		return true;
-	if (c->st->flags & TCP_RST)
+	if (c->st->flags & TCP_RST || timestamp_went_back(c))
 		return bare_ack(c, c->kernel, true) && !*c->stack;
 	if (*c->kernel && !(window_was_shut(c) && begins(c->kernel, " FA seq 1 ack ")))
 		return false;
@@ -297,7 +329,7 @@ static bool kernel_lags(const struct scene *c)
 
 static bool old_behind_fin(const struct scene *c)
 {
-	return (c->sent == 2 || fin_before(c)) && c->st->flags & TCP_ACK &&
+	return (c->sent == 2 || ended(c) || fin_before(c)) && c->st->flags & TCP_ACK &&
 	       seg_end(c->st) > c->st->seq && seg_end(c->st) <= c->acked && !*c->kernel &&
 	       bare_ack(c, c->stack, true);
 }
@@ -359,16 +391,30 @@ static bool smaller_window(const struct scene *c)
 	       (fin || c->kernel[s + strlen(want)] != '0');
 }
 
-/* The acknowledgement of something out of order is a segment of its own, and then come data. */
+/*
+ * The acknowledgement of something out of order is a segment of its own, and then come data: it has
+ * told what came twice already, which Linux tells with the data.
+ */
 static bool acknowledged_apart(const struct scene *c)
 {
-	size_t k = strlen(c->kernel), s = strlen(c->stack);
-	char first[DIFF_TEXT_MAX];
+	const char *end = strchr(c->stack, ';'), *block = end ? strchr(c->stack, '[') : NULL;
+	char first[DIFF_TEXT_MAX], want[DIFF_TEXT_MAX];
+	size_t same;
 
-	if (k == 0 || k >= s || strcmp(c->stack + s - k, c->kernel) != 0)
+	if (!end || !end[1] || !begins(c->kernel, " A seq "))
 		return false;
-	snprintf(first, sizeof(first), "%.*s", (int)(s - k), c->stack);
-	return bare_ack(c, first, true) && begins(c->kernel, " A seq ");
+	snprintf(first, sizeof(first), "%.*s;", (int)(end - c->stack), c->stack);
+	if (!bare_ack(c, first, true))
+		return false;
+	if (strcmp(end + 1, c->kernel) == 0)
+		return true;
+	if (!block || block > end)
+		return false;
+	same = strcspn(end + 1, "[;"); /* there it would have its place */
+	snprintf(want, sizeof(want), "%.*s%s%.*s%s%s", (int)same, end + 1,
+		 end[1 + same] == '[' ? "" : " ", (int)(strchr(block, ']') + 1 - block), block,
+		 end[1 + same] == '[' ? " " : "", end + 1 + same);
+	return end[1 + same] && strcmp(want, c->kernel) == 0;
 }
 
 /* The last that was sent goes again: between packets more time goes by here than there. */
@@ -435,19 +481,47 @@ static bool one_block_more(const char *kernel, const char *stack)
 	       (second && strncmp(kernel, stack, strlen(stack) - 1) == 0);
 }
 
+/* The shorter of two with a FIN: Linux may not tell that its data came twice, either. */
+static bool shorter_repeated(const struct scene *c)
+{
+	const char *block = strchr(c->stack, '['), *rest = block ? strchr(block, ']') : NULL;
+	int left, right;
+
+	return c->st->flags & TCP_FIN && same_but_sacks(c) && rest && rest[1] == ' ' &&
+	       sscanf(block, "[%d-%d]", &left, &right) == 2 && left == c->st->seq &&
+	       right == c->st->seq + c->st->len && one_more(strchr(c->kernel, '['), rest + 2);
+}
+
+/* Of two FINs Linux keeps both, each as an octet of its own. */
+static bool second_fin(const struct scene *c)
+{
+	const char *last = strrchr(c->kernel, '[');
+	const char *blocks = strchr(c->stack, '[');
+	int left, right, behind = blocks ? (int)(strrchr(c->stack, ']') + 1 - blocks) : 0;
+
+	if (!(c->st->flags & TCP_FIN) || !same_but_sacks(c) || !begins(last, "[") ||
+	    strncmp(strchr(c->kernel, '['), blocks, (size_t)behind) != 0 ||
+	    last != strchr(c->kernel, '[') + behind + 1)
+		return false;
+	return sscanf(last, "[%d-%d]", &left, &right) == 2 && right == left + 1 &&
+	       right != seg_end(c->st) && is_behind_fin(c, right);
+}
+
 static bool fin_contradicted(const struct scene *c)
 {
 	bool plain = !*c->kernel && bare_ack(c, c->stack, false);
-	bool ended = !*c->stack && begins(c->kernel, " A seq ") && strchr(c->kernel, '[');
+	bool over = !*c->stack && begins(c->kernel, " A seq ") && strchr(c->kernel, '[');
 
 	bool two = begins(c->kernel, " FA seq ") && fin_alone(c, c->stack, c->sent);
 
-	if (two && diff_contradicts(c->x, c->i))
+	if (second_fin(c))
+		return true;
+	if ((two || shorter_repeated(c)) && diff_contradicts(c->x, c->i))
 		return true;
 	return diff_contradicts(c->x, c->i) &&
 	       ((same_but_sacks(c) &&
 		 one_block_more(strchr(c->kernel, '['), strchr(c->stack, '['))) ||
-		plain || ended);
+		plain || over);
 }
 
 /* Merged with a neighbour before it is found to be there already: then Linux does not tell. */
@@ -460,6 +534,19 @@ static bool duplicate_untold(const struct scene *c)
 		return false;
 	return sscanf(block, "[%d-%d]", &left, &right) == 2 && left >= c->st->seq &&
 	       right <= seg_end(c->st) && left < right;
+}
+
+/* FIN in FIN-WAIT-2: Linux forgets what waited behind gaps only after it has acknowledged. */
+static bool stale_sacks(const struct scene *c)
+{
+	const char *end = strchr(c->kernel, ';'), *block = strchr(c->kernel, '[');
+	int seq, ack, n = 0;
+
+	if (!end || !block || block > end || !ended(c) || strcmp(end + 1, c->stack) != 0 ||
+	    sscanf(c->kernel, " A seq %d ack %d len 0%n", &seq, &ack, &n) != 2 || n == 0)
+		return false;
+	n += begins(c->kernel + n, " ts") ? 3 : 0;
+	return seq == c->sent && c->kernel + n + 1 == block && is_behind_fin(c, ack);
 }
 
 /* The same list is told in docs/stack-differences.md. */
@@ -499,6 +586,7 @@ static const struct {
 	{"the last segment goes again, after twice the round-trip time (RFC 8985 7.3)", tail_probe},
 	{"what came twice is told at once, by an acknowledgement (RFC 2883 4)", told_later},
 	{"a segment full of data has no room for SACK (RFC 2018 3)", no_room_for_sack},
+	{"FIN in FIN-WAIT-2: nothing is held any more, nor told by SACK (RFC 2018 3)", stale_sacks},
 	{"what came twice is told, also next to what it touches (RFC 2883 4)", duplicate_untold},
 	{NULL, NULL},
 };

@@ -254,6 +254,67 @@ Test(stack_close, resets)
 		 "> RA 1 ack 1\n"
 		 "state none\n"
 		 "stat segments_held 0\n"},
+		{"aborted in CLOSE-WAIT, FIN-WAIT-1, FIN-WAIT-2: a reset (RFC 9293 3.10.5)",
+		 PLAIN
+		 "< FA 1 ack 1\n"
+		 "> A 1 ack 2\n"
+		 "abort\n"
+		 "> RA 1 ack 2\n"
+		 "state none\n"},
+		{"aborted in FIN-WAIT-1",
+		 PLAIN
+		 "shutdown\n"
+		 "> FA 1 ack 1\n"
+		 "abort\n"
+		 "> RA 2 ack 1\n"
+		 "state none\n"},
+		{"aborted in FIN-WAIT-2",
+		 PLAIN
+		 "shutdown\n"
+		 "> FA 1 ack 1\n"
+		 "< A 1 ack 2\n"
+		 "abort\n"
+		 "> RA 2 ack 1\n"
+		 "state none\n"},
+		{"aborted in LAST-ACK: both FINs are out, nothing is left to reset",
+		 PLAIN
+		 "< FA 1 ack 1\n"
+		 "> A 1 ack 2\n"
+		 "shutdown\n"
+		 "> FA 1 ack 2\n"
+		 "abort\n"
+		 "> none\n"
+		 "state none\n"
+		 "stat conns 0\n"},
+		{"aborted in CLOSING",
+		 PLAIN
+		 "shutdown\n"
+		 "> FA 1 ack 1\n"
+		 "< FA 1 ack 1\n"
+		 "> A 2 ack 2\n"
+		 "abort\n"
+		 "> none\n"
+		 "state none\n"
+		 "stat conns 0\n"},
+		{"aborted in LAST-ACK with data unread: a reset (SHLD-3)",
+		 PLAIN
+		 "< FA 1:11 ack 1\n"
+		 "> A 1 ack 12\n"
+		 "shutdown\n"
+		 "> FA 1 ack 12\n"
+		 "abort\n"
+		 "> RA 2 ack 12\n"
+		 "state none\n"
+		 "stat segments_held 0\n"},
+		{"aborted when FIN still waits behind data: CLOSE-WAIT to the peer",
+		 PLAIN
+		 "< FA 1 ack 1 win 1000\n"
+		 "> A 1 ack 2\n"
+		 "send 1500 ; shutdown\n"
+		 "> A 1:1001 ack 2\n"
+		 "abort\n"
+		 "> RA 1001 ack 2\n"
+		 "state none\n"},
 		{"a reset in FIN-WAIT-1, FIN-WAIT-2: gone",
 		 PLAIN
 		 "close\n"
