@@ -146,17 +146,18 @@ static void reduce(struct stack *s, struct tcp_conn *c, const struct tcp_news *n
 void conn_losses(struct stack *s, uint32_t i, const struct tcp_news *news)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
-	struct tcp_flight *f = flight_of(s, c);
+	bool counted = !(c->flags & TCP_F_SACK) && c->dupacks >= TCP_DUPACKS;
+	struct tcp_flight *f = counted ? sent_flight(s, c) : flight_of(s, c);
 	bool lost;
 
-	if (f == NULL)
+	if (f == NULL) /* of a segment alone, only duplicates that are counted tell */
 		return;
 	if (c->flags & TCP_F_SACK) {
 		lost = rack_detect(s, i);
 	} else { /* NewReno: the first, by three duplicates or a partial acknowledgement */
 		const struct tcp_sent *first = sent_at(s, f->order.first);
 
-		lost = (c->dupacks >= TCP_DUPACKS || (c->flags & TCP_F_RECOVERY)) &&
+		lost = (counted || (c->flags & TCP_F_RECOVERY)) &&
 		       !(first->flags & (TCP_SENT_LOST | TCP_SENT_AGAIN)) &&
 		       !(c->flags & TCP_F_RTO_RECOVERY);
 		if (lost)
@@ -277,9 +278,9 @@ static void ack_new(struct stack *s, uint32_t i, const struct tcp_in *in, struct
 	uint32_t acked = in->h.ack - c->snd_una, was_out = flight(c), seen;
 
 	c->snd_una = in->h.ack;
+	sent_acked(s, c, in, acked, news);
 	if (seq_lt(c->snd_nxt, c->snd_una))
 		c->snd_nxt = c->snd_una;
-	sent_acked(s, c, in, news);
 	measure(s, c, in, news);
 	if (c->retries > 0 || (c->flags & TCP_F_PROBING))
 		rto_recover(s, c);
@@ -313,6 +314,19 @@ static void duplicate(struct stack *s, uint32_t i, struct tcp_news *news)
 	conn_want_out(s, i);
 }
 
+/* What is to be done about what is out after @news. */
+static void still_out(struct stack *s, uint32_t i, const struct tcp_news *news)
+{
+	struct tcp_conn *c = conn_at(s->tcp, i);
+
+	conn_losses(s, i, news);
+	if (news->delivered == 0)
+		return;
+	if (c->flight != 0)
+		flight_of(s, c)->probes = 0;
+	probe_arm(s, i);
+}
+
 void conn_ack(struct stack *s, uint32_t i, const struct tcp_in *in)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
@@ -329,7 +343,7 @@ void conn_ack(struct stack *s, uint32_t i, const struct tcp_in *in)
 		sent_sacked(s, c, in, &news);
 	if (news.twice > 0)
 		arrived_twice(s, c, &news);
-	repaired = probe_acked(c, in, &news);
+	repaired = (c->flags & TCP_F_PROBED) && probe_acked(c, in, &news);
 	if (in->h.ack != c->snd_una) {
 		ack_new(s, i, in, &news);
 	} else if (flight(c) > 0 && c->snd_wnd > 0 && in->len == 0 && !(in->h.flags & TCP_FIN) &&
@@ -340,11 +354,8 @@ void conn_ack(struct stack *s, uint32_t i, const struct tcp_in *in)
 	}
 	if (repaired && !(c->flags & (TCP_F_RECOVERY | TCP_F_RTO_RECOVERY)))
 		c->cwnd = c->ssthresh = half_flight(c);
-	conn_losses(s, i, &news);
-	if (news.delivered > 0 && c->flight != 0) {
-		flight_of(s, c)->probes = 0;
-		probe_arm(s, i);
-	}
+	if (c->flight != 0 || (c->flags & TCP_F_ALONE))
+		still_out(s, i, &news);
 	if (changed && snd_total(c) != c->snd_nxt) {
 		conn_rtx_arm(s, i, true);
 		conn_want_out(s, i);

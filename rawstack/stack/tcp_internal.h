@@ -85,6 +85,7 @@ enum tcp_flag {
 	TCP_F_REO_TIMER = 1 << 22,    /* TCP_T_PROBE waits for what may be late, not lost */
 	TCP_F_PROBED = 1 << 23,	      /* a tail loss probe is out, up to probe_end */
 	TCP_F_PROBED_AGAIN = 1 << 24, /* it was one sent again */
+	TCP_F_ALONE = 1 << 25,	      /* one segment is out, from snd_una to snd_nxt, no record */
 };
 
 enum tcp_timer {
@@ -131,6 +132,7 @@ struct tcp_conn {
 	uint32_t min_rtt_us, min_rtt_ms; /* the shortest of late, and when that was */
 	uint32_t syn_us;		 /* when our SYN left first */
 	uint32_t probe_end;		 /* TCP_F_PROBED */
+	uint32_t alone_us;		 /* TCP_F_ALONE: when it left */
 	uint32_t rto_ms;
 
 	uint16_t mss; /* octets of data in a full segment, options already subtracted */
@@ -148,7 +150,7 @@ struct tcp_conn {
 	uint32_t rcv_q, rcv_q_last; /* data in order, not yet taken */
 	uint32_t ooo_q;		    /* behind a gap, in order of sequence */
 	uint32_t held;		    /* octets in order that are unread or lent */
-	uint32_t flight;	    /* struct tcp_flight; 0: nothing is out */
+	uint32_t flight;	    /* struct tcp_flight; 0: nothing is out, or TCP_F_ALONE */
 	uint32_t ooo_n;		    /* segments there */
 	uint32_t ooo_recent;	    /* what came last: equal to fin_seq, the FIN (RFC 2018 4) */
 	uint32_t fin_seq;	    /* TCP_F_FIN_AHEAD: where the peer's FIN is */
@@ -251,7 +253,8 @@ struct tcp {
 	uint32_t dsack_gen;
 	uint64_t arrivals; /* of segments out of order, ever */
 	uint32_t n_half_open, n_time_wait;
-	uint64_t random; /* a counter; its hash is what is random */
+	uint32_t n_alone; /* TCP_F_ALONE: a record is kept back for each */
+	uint64_t random;  /* a counter; its hash is what is random */
 	bool cookies_sent;
 	uint32_t cookie_ms; /* when the last one was: for as long as they may come back */
 	uint64_t now;
@@ -394,8 +397,10 @@ void rcv_opened(struct stack *s, uint32_t i);
 bool sent_add(struct stack *s, struct tcp_conn *c, uint32_t seq, uint32_t end);
 void sent_take_back(struct stack *s, struct tcp_conn *c); /* the last one: it did not leave */
 void sent_free(struct stack *s, struct tcp_conn *c);
-/* Everything below snd_una is forgotten; snd_una has moved. */
-void sent_acked(struct stack *s, struct tcp_conn *c, const struct tcp_in *in,
+/* What is out with a record for each, TCP_F_ALONE too; NULL: nothing is, or memory is out. */
+struct tcp_flight *sent_flight(struct stack *s, struct tcp_conn *c);
+/* Everything below snd_una is forgotten; snd_una has moved by @acked, and snd_nxt not yet. */
+void sent_acked(struct stack *s, struct tcp_conn *c, const struct tcp_in *in, uint32_t acked,
 		struct tcp_news *news);
 void sent_sacked(struct stack *s, struct tcp_conn *c, const struct tcp_in *in,
 		 struct tcp_news *news);
@@ -408,6 +413,8 @@ void sent_again(struct stack *s, struct tcp_flight *f, uint32_t k); /* it has le
 
 /* tcp_rack.c */
 void rack_min_rtt(const struct stack *s, struct tcp_conn *c, uint32_t rtt_us);
+/* A segment has arrived that was sent once. */
+void rack_timed(const struct stack *s, struct tcp_conn *c, uint32_t rtt_us, struct tcp_news *news);
 /* A record has arrived that had not. */
 void rack_delivered(struct stack *s, struct tcp_conn *c, const struct tcp_sent *r,
 		    const struct tcp_in *in, struct tcp_news *news);
@@ -421,7 +428,7 @@ uint32_t rack_young_us(const struct stack *s, const struct tcp_conn *c);
 /* After something was sent or acknowledged; the retransmission timer is armed already. */
 void probe_arm(struct stack *s, uint32_t i);
 void probe_fire(struct stack *s, uint32_t i);
-/* Returns whether it turns out that the probe repaired a loss. */
+/* TCP_F_PROBED: returns whether it turns out that the probe repaired a loss. */
 bool probe_acked(struct tcp_conn *c, const struct tcp_in *in, const struct tcp_news *news);
 
 /* tcp_out.c */

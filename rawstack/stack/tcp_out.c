@@ -379,7 +379,7 @@ bool conn_output(struct stack *s, uint32_t i)
 
 	if (c->state >= TCP_S_ESTABLISHED) {
 		restart_after_idle(s, c);
-		if (!output_lost(s, i, &sent))
+		if (c->flight != 0 && !output_lost(s, i, &sent))
 			return false;
 		while ((rc = output_next(s, i, false)) > 0)
 			sent = true;

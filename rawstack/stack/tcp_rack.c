@@ -57,6 +57,16 @@ static bool is_of_first(const struct stack *s, const struct tcp_conn *c, const s
 	return rtt_us < c->min_rtt_us;
 }
 
+/* Step 1. */
+void rack_timed(const struct stack *s, struct tcp_conn *c, uint32_t rtt_us, struct tcp_news *news)
+{
+	rack_min_rtt(s, c, rtt_us);
+	if (!news->timed) {
+		news->timed = true;
+		news->rtt_us = rtt_us;
+	}
+}
+
 /* Steps 1 to 3. */
 void rack_delivered(struct stack *s, struct tcp_conn *c, const struct tcp_sent *r,
 		    const struct tcp_in *in, struct tcp_news *news)
@@ -66,11 +76,7 @@ void rack_delivered(struct stack *s, struct tcp_conn *c, const struct tcp_sent *
 	bool again = r->flags & TCP_SENT_AGAIN;
 
 	if (!again) {
-		rack_min_rtt(s, c, rtt);
-		if (!news->timed) {
-			news->timed = true;
-			news->rtt_us = rtt;
-		}
+		rack_timed(s, c, rtt, news);
 		if (seq_lt(r->end, news->fack))
 			c->flags |= TCP_F_REORDERED;
 	}
@@ -170,15 +176,16 @@ void probe_arm(struct stack *s, uint32_t i)
 	if (c->flags & TCP_F_REO_TIMER)
 		return;
 	timer_clear(c, TCP_T_PROBE);
-	if (f == NULL || !(c->flags & TCP_F_SACK) || c->snd_wnd == 0 ||
-	    (c->flags & (TCP_F_RTO_RECOVERY | TCP_F_PROBING)) || f->probes >= PROBES_MAX)
+	if (!(c->flags & TCP_F_SACK) || (f == NULL && !(c->flags & TCP_F_ALONE)) ||
+	    c->snd_wnd == 0 || (c->flags & (TCP_F_RTO_RECOVERY | TCP_F_PROBING)) ||
+	    (f != NULL && f->probes >= PROBES_MAX))
 		return;
 	if (c->srtt_us != 0) {
 		ms = 2 * c->srtt_us / 1000 + PROBE_SLACK_MS;
-		if (f->n - f->n_sacked == 1 && !(c->flags & TCP_F_RECOVERY))
+		if ((f == NULL || f->n - f->n_sacked == 1) && !(c->flags & TCP_F_RECOVERY))
 			ms += PROBE_DELACK_MS;
 	}
-	ms <<= f->probes;
+	ms <<= f != NULL ? f->probes : 0;
 	if (seq_lt(s->tcp->now_ms + ms, c->rtx_ms))
 		timer_set(s, i, TCP_T_PROBE, ms);
 }
@@ -187,7 +194,7 @@ void probe_arm(struct stack *s, uint32_t i)
 static void probe_send(struct stack *s, uint32_t i)
 {
 	struct tcp_conn *c = conn_at(s->tcp, i);
-	struct tcp_flight *f = flight_of(s, c);
+	struct tcp_flight *f = sent_flight(s, c);
 	uint32_t before = c->snd_nxt;
 
 	if (f == NULL)
@@ -229,7 +236,7 @@ bool probe_acked(struct tcp_conn *c, const struct tcp_in *in, const struct tcp_n
 {
 	bool repaired;
 
-	if (!(c->flags & TCP_F_PROBED) || seq_lt(in->h.ack, c->probe_end))
+	if (seq_lt(in->h.ack, c->probe_end))
 		return false;
 	repaired = (c->flags & TCP_F_PROBED_AGAIN) && news->twice == 0 &&
 		   seq_lt(c->probe_end, in->h.ack);

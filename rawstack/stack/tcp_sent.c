@@ -5,15 +5,19 @@
 /*
  * The scoreboard of RFC 2018, RFC 6675 and RFC 8985. A record knows when its octets were last sent
  * and what is known of them: in flight, SACKed, or lost, which means: to be sent again. An idle
- * connection has no records and no struct tcp_flight.
+ * connection has no records and no struct tcp_flight. Nor has one with a single segment out that
+ * was sent once, TCP_F_ALONE: all that a record of it would say is in the connection, and most
+ * short connections never need more. The record is made when a second one leaves, or the first must
+ * leave again.
  *
  * Invariants: the records cover [snd_una, snd_nxt) without gap or overlap, in order of sequence in
- * @order. One that is in flight is on @line, where the one sent last is the last; one that is lost
- * is on @lost, in the order in which they will leave; one that is SACKed is on neither. @sacked and
+ * @order; TCP_F_ALONE is never together with records, nor with TCP_F_RECOVERY. One that is in
+ * flight is on @line, where the one sent last is the last; one that is lost is on @lost, in the
+ * order in which they will leave; one that is SACKed is on neither. @sacked and
  * @lost_octets are the sums of octets in these states.
  *
  * Limit: records_max() of a connection, so that octets sent one by one cost no more than 32 KiB at
- * the usual size of the buffer. Who gets no record sends nothing.
+ * the usual size of the buffer. Who gets no record sends nothing, and who is alone finds one.
  */
 
 static size_t order_off(void)
@@ -41,9 +45,22 @@ static void line_up(struct stack *s, struct tcp_flight *f, uint32_t k)
 	ilist_push(&f->line, &s->tcp->sents, line_off(), k);
 }
 
+/* Is there one that no TCP_F_ALONE will ask for? */
+static bool record_left(const struct tcp *t)
+{
+	return t->sents.used + t->n_alone < t->sents.max;
+}
+
+static void alone_end(struct stack *s, struct tcp_conn *c)
+{
+	c->flags &= ~(uint32_t)TCP_F_ALONE;
+	s->tcp->n_alone--;
+}
+
 static uint32_t record_new(struct stack *s, struct tcp_flight *f, uint32_t seq, uint32_t end)
 {
-	uint32_t k = f->n < records_max(s) ? slab_alloc(&s->tcp->sents) : 0;
+	bool may = f->n < records_max(s) && record_left(s->tcp);
+	uint32_t k = may ? slab_alloc(&s->tcp->sents) : 0;
 
 	if (k == 0) {
 		s->stats.tcp_no_memory++;
@@ -55,26 +72,67 @@ static uint32_t record_new(struct stack *s, struct tcp_flight *f, uint32_t seq, 
 	return k;
 }
 
-bool sent_add(struct stack *s, struct tcp_conn *c, uint32_t seq, uint32_t end)
+static struct tcp_flight *flight_new(struct stack *s, struct tcp_conn *c)
+{
+	c->flight = slab_alloc(&s->tcp->flights);
+	if (c->flight == 0) {
+		s->stats.tcp_no_memory++;
+		return NULL;
+	}
+	*flight_of(s, c) = (struct tcp_flight){.rack_end = c->snd_una, .fack = c->snd_una};
+	return flight_of(s, c);
+}
+
+/* Behind all others. The record, or 0. */
+static uint32_t record_add(struct stack *s, struct tcp_flight *f, uint32_t seq, uint32_t end)
+{
+	uint32_t k = record_new(s, f, seq, end);
+
+	if (k == 0)
+		return 0;
+	ilist_push(&f->order, &s->tcp->sents, order_off(), k);
+	line_up(s, f, k);
+	return k;
+}
+
+struct tcp_flight *sent_flight(struct stack *s, struct tcp_conn *c)
 {
 	struct tcp_flight *f;
 	uint32_t k;
 
-	if (c->flight == 0) {
-		c->flight = slab_alloc(&s->tcp->flights);
-		if (c->flight == 0) {
-			s->stats.tcp_no_memory++;
-			return false;
-		}
-		*flight_of(s, c) = (struct tcp_flight){.rack_end = c->snd_una, .fack = c->snd_una};
+	if (!(c->flags & TCP_F_ALONE))
+		return flight_of(s, c);
+	f = flight_new(s, c);
+	if (f == NULL)
+		return NULL;
+	s->tcp->n_alone--; /* the record kept back for it */
+	k = record_add(s, f, c->snd_una, c->snd_nxt);
+	if (k == 0) {
+		s->tcp->n_alone++;
+		slab_free(&s->tcp->flights, c->flight);
+		c->flight = 0;
+		return NULL;
 	}
-	f = flight_of(s, c);
-	k = record_new(s, f, seq, end);
-	if (k == 0)
-		return false;
-	ilist_push(&f->order, &s->tcp->sents, order_off(), k);
-	line_up(s, f, k);
-	return true;
+	sent_at(s, k)->sent_us = c->alone_us;
+	c->flags &= ~(uint32_t)TCP_F_ALONE;
+	return f;
+}
+
+bool sent_add(struct stack *s, struct tcp_conn *c, uint32_t seq, uint32_t end)
+{
+	struct tcp_flight *f;
+
+	if (c->flight == 0 && seq == c->snd_una && record_left(s->tcp) &&
+	    !(c->flags & (TCP_F_ALONE | TCP_F_RECOVERY | TCP_F_RTO_RECOVERY))) {
+		c->flags |= TCP_F_ALONE;
+		s->tcp->n_alone++;
+		c->alone_us = (uint32_t)(s->tcp->now / 1000);
+		return true;
+	}
+	f = sent_flight(s, c);
+	if (f == NULL && !(c->flags & TCP_F_ALONE))
+		f = flight_new(s, c);
+	return f != NULL && record_add(s, f, seq, end) != 0;
 }
 
 /* Off the list it is on, and out of the sums. */
@@ -108,6 +166,10 @@ void sent_take_back(struct stack *s, struct tcp_conn *c)
 {
 	struct tcp_flight *f = flight_of(s, c);
 
+	if (c->flags & TCP_F_ALONE) {
+		alone_end(s, c);
+		return;
+	}
 	record_free(s, f, f->order.last);
 	if (f->n == 0)
 		sent_free(s, c);
@@ -117,6 +179,8 @@ void sent_free(struct stack *s, struct tcp_conn *c)
 {
 	struct tcp_flight *f = flight_of(s, c);
 
+	if (c->flags & TCP_F_ALONE)
+		alone_end(s, c);
 	if (f == NULL)
 		return;
 	while (f->order.first != 0)
@@ -137,7 +201,7 @@ void sent_lost(struct stack *s, struct tcp_flight *f, uint32_t k)
 
 void sent_all_lost(struct stack *s, struct tcp_conn *c, uint32_t young_us, bool sacked_too)
 {
-	struct tcp_flight *f = flight_of(s, c);
+	struct tcp_flight *f = sent_flight(s, c);
 	uint32_t now = (uint32_t)(s->tcp->now / 1000);
 
 	for (uint32_t k = f ? f->order.first : 0; k != 0; k = sent_at(s, k)->order.next) {
@@ -221,11 +285,28 @@ void sent_again(struct stack *s, struct tcp_flight *f, uint32_t k)
 	line_up(s, f, k);
 }
 
-void sent_acked(struct stack *s, struct tcp_conn *c, const struct tcp_in *in, struct tcp_news *news)
+/* The same as with a record; there is nothing that could be marked lost by it. */
+static void alone_acked(struct stack *s, struct tcp_conn *c, uint32_t acked, struct tcp_news *news)
+{
+	uint32_t out = c->snd_nxt - (c->snd_una - acked);
+
+	news->delivered += min_u32(acked, out);
+	if (acked < out)
+		return;
+	rack_timed(s, c, (uint32_t)(s->tcp->now / 1000) - c->alone_us, news);
+	alone_end(s, c);
+}
+
+void sent_acked(struct stack *s, struct tcp_conn *c, const struct tcp_in *in, uint32_t acked,
+		struct tcp_news *news)
 {
 	struct tcp_flight *f = flight_of(s, c);
 	uint32_t k;
 
+	if (c->flags & TCP_F_ALONE) {
+		alone_acked(s, c, acked, news);
+		return;
+	}
 	while (f != NULL && (k = f->order.first) != 0) {
 		struct tcp_sent *r = sent_at(s, k);
 		uint32_t gone = min_u32(r->end - r->seq, c->snd_una - r->seq);
