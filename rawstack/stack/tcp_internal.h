@@ -13,7 +13,7 @@
  * Three kinds of connection, by what they cost:
  *
  *	struct tcp_mini  64 bytes	SYN-RECEIVED of a passive open, and TIME-WAIT
- *	struct tcp_conn 268 bytes	every other state; buffers only while they hold data
+ *	struct tcp_conn 272 bytes	every other state; buffers only while they hold data
  *	nothing				LISTEN (a binding), and a half-open one that lives in a
  *cookie
  *

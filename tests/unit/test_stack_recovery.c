@@ -243,6 +243,84 @@ Test(stack_recovery, the_tail_is_probed)
 	RUN(scripts);
 }
 
+Test(stack_recovery, a_segment_alone)
+{
+	/* clang-format off */
+	static const struct script scripts[] = {
+		{"the timer of a long path is later than the probe",
+		 SACKED
+		 "send 100\n"
+		 "> PA 1:101 ack 1\n"
+		 "+ 300\n"
+		 "< A 1 ack 101 ; send 100\n"
+		 "> PA 101:201 ack 1\n"
+		 "+ 801\n"
+		 "> none\n"
+		 "+ 1\n"
+		 "> PA 101:201 ack 1\n"
+		 "stat tcp_loss_probes 1\n"
+		 "stat tcp_timeouts 0\n"
+		 "< A 1 ack 201\n"
+		 "+ 100000\n"
+		 "> none\n"},
+		{"without SACK: three duplicates",
+		 "listen\n"
+		 "< S 0 mss 1000\n"
+		 "> SA 0 ack 1 nosack\n"
+		 "< A 1 ack 1 ; accept ; send 100\n"
+		 "> PA 1:101 ack 1\n"
+		 "< A 1 ack 1\n"
+		 "< A 1 ack 1\n"
+		 "> none\n"
+		 "< A 1 ack 1\n"
+		 "> PA 1:101 ack 1\n"
+		 "stat tcp_timeouts 0\n"},
+		{"a second one follows: when the first left is not forgotten",
+		 "listen\n"
+		 "< S 0 mss 1000 sack\n"
+		 "> SA 0 ack 1 sack\n"
+		 "+ 10\n"
+		 "< A 1 ack 1 ; accept ; nodelay ; send 100\n"
+		 "> PA 1:101 ack 1\n"
+		 "+ 8\n"
+		 "send 100\n"
+		 "> PA 101:201 ack 1\n"
+		 "+ 10\n"
+		 "< A 1 ack 1 sacks 101-201\n"
+		 "> A 1:101 ack 1\n"
+		 "< A 1 ack 201\n"
+		 "+ 100000\n"
+		 "> none\n"},
+		{"a part of it is acknowledged: the rest is sent again",
+		 SACKED
+		 "send 1000\n"
+		 "> PA 1:1001 ack 1\n"
+		 "< A 1 ack 501\n"
+		 "+ 999\n"
+		 "> none\n"
+		 "+ 1\n"
+		 "> PA 501:1001 ack 1\n"
+		 "< A 1 ack 1001\n"
+		 "+ 100000\n"
+		 "> none\n"},
+		{"it finds no room on the link, and goes later",
+		 SACKED
+		 "full ; send 100\n"
+		 "> none\n"
+		 "room\n"
+		 "> PA 1:101 ack 1\n"
+		 "+ 10\n"
+		 "nodelay ; send 100\n"
+		 "> PA 101:201 ack 1\n"
+		 "< A 1 ack 201\n"
+		 "+ 100000\n"
+		 "> none\n"},
+	};
+	/* clang-format on */
+
+	RUN(scripts);
+}
+
 Test(stack_recovery, the_window)
 {
 	/* clang-format off */
