@@ -2,6 +2,8 @@
 /* tcp_sent.c - what was sent and is not acknowledged: a record for each segment, while it is out */
 #include "tcp_internal.h"
 
+#include <assert.h>
+
 /*
  * The scoreboard of RFC 2018, RFC 6675 and RFC 8985. A record knows when its octets were last sent
  * and what is known of them: in flight, SACKed, or lost, which means: to be sent again. An idle
@@ -102,6 +104,7 @@ struct tcp_flight *sent_flight(struct stack *s, struct tcp_conn *c)
 
 	if (!(c->flags & TCP_F_ALONE))
 		return flight_of(s, c);
+	assert(seq_lt(c->snd_una, c->snd_nxt));
 	f = flight_new(s, c);
 	if (f == NULL)
 		return NULL;
