@@ -156,6 +156,8 @@ void diff_generate(uint64_t number, struct diff_exchange *x);
 bool diff_lacks_timestamp(const struct diff_exchange *x, int i);
 /* It has data where a FIN was, or a FIN where there were data. */
 bool diff_contradicts(const struct diff_exchange *x, int i);
+/* Its first fragment ends inside the TCP header; over IPv6 both drop it (RFC 7112). */
+bool diff_splits_header(const struct diff_step *st);
 /* An IPv4 fragment that ends inside the TCP header. */
 bool diff_is_tiny(const struct diff_exchange *x, const struct diff_step *st);
 

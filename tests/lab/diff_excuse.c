@@ -110,9 +110,10 @@ static bool outside(const struct scene *c, const struct diff_step *st)
 
 static bool arrives(const struct diff_step *st)
 {
-	return !st->bad_csum && !st->other_source && st->carriage != DIFF_FRAGMENTS_OVERLAP &&
-	       st->carriage != DIFF_FRAGMENT_ALONE && st->carriage != DIFF_TRUNCATED &&
-	       st->carriage != DIFF_BAD_IP_CSUM && st->carriage != DIFF_SOURCE_ROUTE &&
+	return !st->bad_csum && !st->other_source && !diff_splits_header(st) &&
+	       st->carriage != DIFF_FRAGMENTS_OVERLAP && st->carriage != DIFF_FRAGMENT_ALONE &&
+	       st->carriage != DIFF_TRUNCATED && st->carriage != DIFF_BAD_IP_CSUM &&
+	       st->carriage != DIFF_SOURCE_ROUTE &&
 	       (st->carriage < DIFF_ROUTING0 || st->carriage > DIFF_HOPOPTS_LATE);
 }
 
@@ -300,6 +301,27 @@ static bool timestamp_went_back(const struct scene *c)
 	return false;
 }
 
+/* Only the number differs which a later segment acknowledges: Linux has taken one that went back.
+ */
+static bool taken_by_kernel(const struct scene *c)
+{
+	const char *k = strstr(c->kernel, " ack "), *s = strstr(c->stack, " ack ");
+	struct scene at = *c;
+	int ka, sa, n, m;
+
+	if (!k || !s || k - c->kernel != s - c->stack ||
+	    strncmp(c->kernel, c->stack, (size_t)(k - c->kernel)) != 0 ||
+	    sscanf(k, " ack %d%n", &ka, &n) != 1 || sscanf(s, " ack %d%n", &sa, &m) != 1 ||
+	    sa != c->acked || strcmp(k + n, s + m) != 0)
+		return false;
+	for (at.i = 1; at.i < c->i; at.i++) {
+		at.st = &c->x->step[at.i];
+		if (at.st->len && seg_end(at.st) == ka && timestamp_went_back(&at))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Old by the number, or by the timestamp: no older than what Linux has acknowledged itself, which
  * it puts off. So the segment may open a window there, and its timestamp counts.
@@ -311,6 +333,8 @@ static bool kernel_lags(const struct scene *c)
 	size_t k = strlen(c->kernel), s = strlen(c->stack);
 	char rest[DIFF_TEXT_MAX];
 
+	if (c->lags && c->st->kind == DIFF_ACT && taken_by_kernel(c))
+		return true;
 	if (!c->lags || !old)
 		return false;
 	if (c->x->step[0].options & DIFF_OPT_TS && silent(c->kernel) &&
@@ -417,7 +441,24 @@ static bool acknowledged_apart(const struct scene *c)
 	return end[1 + same] && strcmp(want, c->kernel) == 0;
 }
 
-/* The last that was sent goes again: between packets more time goes by here than there. */
+/* Octets up to @end may be sent early: the program has given them, and something is out. */
+static bool may_go_early(const struct scene *c, int32_t end)
+{
+	const struct diff_step *st;
+	int32_t given = 1;
+
+	for (int k = 0; k <= c->i; k++) {
+		st = &c->x->step[k];
+		if (st->kind == DIFF_TCP && st->flags & TCP_ACK && st->ack == c->sent)
+			return false;
+		if (st->kind == DIFF_ACT && st->act == DIFF_SEND)
+			given += st->len;
+	}
+	return c->sent > 1 && end <= given;
+}
+
+/* The last that was sent goes again, or what comes next goes early: between packets more time goes
+ * by here than there. */
 static bool tail_probe(const struct scene *c)
 {
 	const char *at = strstr(c->stack, " FA seq "), *end;
@@ -429,8 +470,9 @@ static bool tail_probe(const struct scene *c)
 	if (!end || sscanf(strstr(at, "seq"), "seq %d ack %d len %d", &seq, &ack, &len) != 3)
 		return false;
 	snprintf(rest, sizeof(rest), "%.*s%s", (int)(at - c->stack), c->stack, end + 1);
-	return len + fin > 0 && seq + len + fin == c->sent && ack == c->acked &&
-	       strcmp(rest, c->kernel) == 0;
+	return len + fin > 0 && ack == c->acked && strcmp(rest, c->kernel) == 0 &&
+	       (seq + len + fin == c->sent ||
+		(!fin && seq == c->sent && may_go_early(c, seq + len)));
 }
 
 /* What came twice is told by a later segment. */
@@ -492,6 +534,20 @@ static bool shorter_repeated(const struct scene *c)
 	       right == c->st->seq + c->st->len && one_more(strchr(c->kernel, '['), rest + 2);
 }
 
+/* A FIN in front of data that are held: Linux counts it to them. */
+static bool fin_before_data(const struct scene *c)
+{
+	const char *kernel = strchr(c->kernel, '['), *stack = strchr(c->stack, '[');
+	int k[2], s[4], n = 0, m = 0;
+
+	if (!(c->st->flags & TCP_FIN) || !same_but_sacks(c) ||
+	    sscanf(kernel, "[%d-%d]%n", &k[0], &k[1], &n) != 2 ||
+	    sscanf(stack, "[%d-%d] [%d-%d]%n", &s[0], &s[1], &s[2], &s[3], &m) != 4)
+		return false;
+	return s[1] == seg_end(c->st) && s[2] == s[1] && k[0] == s[0] && k[1] == s[3] &&
+	       strcmp(kernel + n, stack + m) == 0;
+}
+
 /* Of two FINs Linux keeps both, each as an octet of its own. */
 static bool second_fin(const struct scene *c)
 {
@@ -499,7 +555,7 @@ static bool second_fin(const struct scene *c)
 	const char *blocks = strchr(c->stack, '[');
 	int left, right, behind = blocks ? (int)(strrchr(c->stack, ']') + 1 - blocks) : 0;
 
-	if (!(c->st->flags & TCP_FIN) || !same_but_sacks(c) || !begins(last, "[") ||
+	if (!(c->st->flags & TCP_FIN) || !same_but_sacks(c) || !last || !blocks ||
 	    strncmp(strchr(c->kernel, '['), blocks, (size_t)behind) != 0 ||
 	    last != strchr(c->kernel, '[') + behind + 1)
 		return false;
@@ -514,7 +570,7 @@ static bool fin_contradicted(const struct scene *c)
 
 	bool two = begins(c->kernel, " FA seq ") && fin_alone(c, c->stack, c->sent);
 
-	if (second_fin(c))
+	if (second_fin(c) || fin_before_data(c))
 		return true;
 	if ((two || shorter_repeated(c)) && diff_contradicts(c->x, c->i))
 		return true;

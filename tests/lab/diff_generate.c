@@ -231,7 +231,7 @@ bool diff_contradicts(const struct diff_exchange *x, int i)
 	return false;
 }
 
-bool diff_is_tiny(const struct diff_exchange *x, const struct diff_step *st)
+bool diff_splits_header(const struct diff_step *st)
 {
 	int hdr = 20 + (st->options & DIFF_OPT_MSS ? 4 : 0) +
 		  (st->options & DIFF_OPT_WSCALE ? 4 : 0) +
@@ -239,9 +239,14 @@ bool diff_is_tiny(const struct diff_exchange *x, const struct diff_step *st)
 		  (st->options & DIFF_OPT_BROKEN ? 4 : 0);
 
 	hdr += st->options & DIFF_OPT_TS ? 12 : st->options & DIFF_OPT_SACK ? 4 : 0;
-	return !x->v6 && st->kind == DIFF_TCP && st->carriage >= DIFF_FRAGMENTS &&
+	return st->kind == DIFF_TCP && st->carriage >= DIFF_FRAGMENTS &&
 	       st->carriage <= DIFF_FRAGMENT_ALONE && hdr + st->len >= 40 &&
 	       (hdr + st->len) / 2 / 8 * 8 < 20;
+}
+
+bool diff_is_tiny(const struct diff_exchange *x, const struct diff_step *st)
+{
+	return !x->v6 && diff_splits_header(st);
 }
 
 /* Where the two are known to go on in different states, there is nothing left to compare. */
