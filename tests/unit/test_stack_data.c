@@ -103,6 +103,50 @@ Test(stack_data, receiving)
 		 "> A 1 ack 1 sacks 15-20,11-41\n"
 		 "< PA 1:11 ack 1 ; recv 40\n"
 		 "> A 1 ack 41 nosacks\n"},
+		{"two FINs at different places: one counts, and is told",
+		 OPEN
+		 "< FA 1101 ack 1\n"
+		 "> A 1 ack 1 sacks 1101-1102\n"
+		 "< FA 101:102 ack 1\n"
+		 "> A 1 ack 1 sacks 101-103\n"},
+		{"two FINs behind a gap, with other data: what came twice is told",
+		 OPEN
+		 "< FA 101:301 ack 1\n"
+		 "> A 1 ack 1 sacks 101-302\n"
+		 "< FA 101:201 ack 1\n"
+		 "> A 1 ack 1 sacks 101-201,101-301\n"},
+		{"a FIN in front of what is held: a block of its own",
+		 OPEN
+		 "< PA 102:112 ack 1\n"
+		 "> A 1 ack 1 sacks 102-112\n"
+		 "< FA 101 ack 1\n"
+		 "> A 1 ack 1 sacks 101-102,102-112\n"},
+		{"FIN in FIN-WAIT-2: what was held behind it is not told any more",
+		 OPEN
+		 "shutdown\n"
+		 "> FA 1 ack 1\n"
+		 "< A 1 ack 2\n"
+		 "< PA 101:111 ack 2\n"
+		 "> A 2 ack 1 sacks 101-111\n"
+		 "< FA 1 ack 2\n"
+		 "> A 2 ack 2 nosacks\n"
+		 "state time-wait\n"},
+		{"a timestamp behind what is acknowledged does not count yet (RFC 7323 4.3)",
+		 OPEN
+		 "< PA 1:11 ack 1 ts 5000 1 ; recv 10\n"
+		 "< A 11 ack 1 ts 5100 1\n"
+		 "> none\n"
+		 "< PA 12:14 ack 1 ts 5000 1\n"
+		 "> A 1 ack 11 sacks 12-14 ecr 5000\n"},
+		{"once that is acknowledged it counts: what is older is not taken",
+		 OPEN
+		 "< PA 1:11 ack 1 ts 5000 1 ; recv 10\n"
+		 "+ 41\n"
+		 "> A 1 ack 11\n"
+		 "< A 11 ack 1 ts 5100 1\n"
+		 "> none\n"
+		 "< PA 12:14 ack 1 ts 5000 1\n"
+		 "> A 1 ack 11 nosacks ecr 5100\n"},
 		{"the gap closed: no SACK any more",
 		 PLAIN
 		 "< PA 11:21 ack 1\n"
