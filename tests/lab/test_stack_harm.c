@@ -62,6 +62,7 @@ static void run_live(bool kernel, uint64_t bytes)
 	struct harm_stats st;
 	struct stream_result s;
 	struct real r = {.kernel = kernel};
+	struct program_result end;
 	struct harm *harm;
 
 	real_make(&r);
@@ -81,6 +82,9 @@ static void run_live(bool kernel, uint64_t bytes)
 		cr_assert_eq(s.received, bytes);
 		cr_assert_str_eq(s.sent_sha, s.received_sha);
 	}
+	/* The server first: its link goes down with the cable. */
+	real_serve_end(&r, &end);
+	program_result_free(&end);
 	harm_free(harm, &st);
 	real_free(&r);
 	expect_share(st.lost, st.frames, LOSS_PPM, "lost");
