@@ -82,7 +82,7 @@ static const char help_text[] =
 	"      --address A/LEN  bypass: an address to have there, and its prefix; repeat for more\n"
 	"      --gateway ADDR   bypass: the router for everybody else; one per family\n"
 	"      --link L         bypass: ring (default), sendmmsg (no ring to send from), or xdp\n"
-	"                       (AF_XDP: a third cheaper a frame, as root, offloads off)\n"
+	"                       (AF_XDP: for --mac interface; as root, offloads off)\n"
 	"      --mac WHOSE      bypass: own (default: on a veth or tap a MAC of its own, so that "
 	"the\n"
 	"                       kernel does not look at each frame as well) or interface\n"

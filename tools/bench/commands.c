@@ -100,8 +100,11 @@ void command_server(struct command *cmd, const struct lab *lab, const struct ben
 	}
 	if (!command_server_is_bare(s))
 		return;
-	/* Our generator asks who has the address; the kernel in the lab takes it for known. */
-	add_stack(cmd, &lab->host[LAB_SERVER], p->loads[c->load].raw);
+	/*
+	 * Our generator asks who has the address; the kernel in the lab takes it for known, and it
+	 * is the kernel's client that learns how long an HTTP answer is.
+	 */
+	add_stack(cmd, &lab->host[LAB_SERVER], p->loads[c->load].raw && c->work != BENCH_HTTP);
 	if (strcmp(s->name, BENCH_BYPASS_XDP) == 0) {
 		add(cmd, "--link");
 		add(cmd, "xdp");
