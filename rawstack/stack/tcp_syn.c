@@ -285,7 +285,9 @@ static void mini_ack(struct stack *s, struct tcp_mini *m)
 static bool syn_segment_ok(struct stack *s, uint32_t i, const struct tcp_in *in)
 {
 	struct tcp_mini *m = mini_at(s->tcp, i);
-	uint32_t len = in->len + !!(in->h.flags & TCP_FIN), seq = in->h.seq;
+	uint32_t seq = in->h.seq;
+	/* SEG.LEN counts SYN and FIN (RFC 9293 3.4). */
+	uint32_t len = in->len + !!(in->h.flags & TCP_SYN) + !!(in->h.flags & TCP_FIN);
 	uint32_t edge = m->rcv_nxt + min_u32(s->cfg.recv_buffer, UINT16_MAX);
 	bool rst = in->h.flags & TCP_RST;
 

@@ -166,6 +166,13 @@ Test(stack_open, passive)
 		 "< S 300 mss $m\n"
 		 "> A 1 ack 1\n"
 		 "state half-open\n"},
+		{"SYN is counted where the window is looked at: a reset that reaches into it by one",
+		 "listen\n"
+		 "< S 0 mss $m\n"
+		 "> SA 0 ack 1\n"
+		 "< SR 0:1\n"
+		 "> A 1 ack 1\n"
+		 "state half-open\n"},
 		{"segments without ACK are not looked at in SYN-RECEIVED",
 		 "listen\n"
 		 "< S 0 mss $m\n"
