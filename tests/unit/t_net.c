@@ -17,12 +17,21 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { PATIENCE_MS = 5000, PAIRS_MAX = 8 };
+
+/* The sockets of t_udp_open(). */
+static struct {
+	int tx, rx;
+} pairs[PAIRS_MAX];
+static size_t n_pairs;
 
 void t_net_enter(void)
 {
@@ -112,6 +121,22 @@ static void silence(const char *name)
 	rtnetlink(nlh);
 }
 
+/* Until its carrier is known, which a work queue finds out, a device throws away what it is to
+ * send. */
+static void await_running(const char *name)
+{
+	uint64_t deadline = t_now_ms() + PATIENCE_MS;
+	struct ifreq req = {0};
+
+	for (;;) {
+		link_ioctl(name, SIOCGIFFLAGS, &req);
+		if (req.ifr_flags & IFF_RUNNING)
+			return;
+		cr_assert(t_now_ms() < deadline, "%s does not run", name);
+		poll(NULL, 0, 1);
+	}
+}
+
 void t_veth_add(const char *a, const char *b)
 {
 	uint8_t buf[1024];
@@ -136,6 +161,8 @@ void t_veth_add(const char *a, const char *b)
 	silence(b);
 	t_link_up(a, true);
 	t_link_up(b, true);
+	await_running(a);
+	await_running(b);
 }
 
 void t_link_del(const char *name)
@@ -199,7 +226,26 @@ int t_udp_open(int family)
 	cr_assert(rx >= 0 && tx >= 0);
 	cr_assert(bind(rx, (struct sockaddr *)&ss, len) == 0, "bind: %s", strerror(errno));
 	cr_assert(connect(tx, (struct sockaddr *)&ss, len) == 0, "connect: %s", strerror(errno));
+	cr_assert(n_pairs < PAIRS_MAX);
+	pairs[n_pairs].tx = tx;
+	pairs[n_pairs++].rx = rx;
 	return tx;
+}
+
+/* On a busy machine the loopback device hands on what it got when the kernel's thread has its turn.
+ */
+static void await_arrival(int tx)
+{
+	uint8_t payload[4];
+
+	for (size_t i = 0; i < n_pairs; i++) {
+		struct pollfd p = {.fd = pairs[i].rx, .events = POLLIN};
+
+		if (pairs[i].tx != tx)
+			continue;
+		cr_assert(poll(&p, 1, PATIENCE_MS) == 1, "a datagram did not arrive");
+		cr_assert(recv(p.fd, payload, sizeof(payload), 0) == sizeof(payload));
+	}
 }
 
 void t_udp_send(int fd, uint32_t first, uint32_t n)
@@ -210,6 +256,7 @@ void t_udp_send(int fd, uint32_t first, uint32_t n)
 		put_be32(payload, first + i);
 		cr_assert(send(fd, payload, sizeof(payload), 0) == sizeof(payload), "send: %s",
 			  strerror(errno));
+		await_arrival(fd);
 	}
 }
 

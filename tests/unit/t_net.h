@@ -25,8 +25,8 @@ void t_addr_add(const char *name, const char *address, uint8_t prefix_len);
 
 /*
  * A UDP socket on the loopback address of @family, connected to port T_PORT there, where a second
- * socket waits (and is never read). t_udp_send() sends @n datagrams of four bytes: @first,
- * @first + 1, …, big-endian.
+ * socket waits. t_udp_send() sends @n datagrams of four bytes: @first, @first + 1, …, big-endian,
+ * each when the one before has arrived: whatever watches the device has then seen them all.
  */
 int t_udp_open(int family);
 void t_udp_send(int fd, uint32_t first, uint32_t n);
