@@ -553,3 +553,38 @@ bool yard_is_empty(const struct yard *y, unsigned int wait_ms)
 	cr_assert(rc == 0 || rc == -ENOSPC, "cannot count namespaces: %s", strerror(-rc));
 	return rc == 0;
 }
+
+long program_memory_kb(pid_t pid)
+{
+	char path[64], line[256];
+	long kb = 0, n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	cr_assert(f != NULL, "%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "RssAnon: %ld", &n) == 1 || sscanf(line, "RssShmem: %ld", &n) == 1)
+			kb += n;
+	}
+	fclose(f);
+	return kb;
+}
+
+void program_run_beside_ordinary(const char *const *args, unsigned int patience_ms,
+				 struct program_result out[2])
+{
+	struct program_how ordinary = {.rights = PROGRAM_UNPRIVILEGED};
+	struct program p[2];
+
+	if (!program_may_make_namespaces()) {
+		fprintf(stderr, "no user without rights here who may make user namespaces: both "
+				"run as we are\n");
+		ordinary.rights = PROGRAM_AS_WE_ARE;
+	}
+	program_start(&p[0], NULL, args);
+	program_start(&p[1], &ordinary, args);
+	p[0].deadline_ms = p[1].deadline_ms = program_now_ms() + patience_ms;
+	for (int i = 0; i < 2; i++)
+		program_finish(&p[i], &out[i]);
+}

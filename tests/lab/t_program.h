@@ -97,4 +97,12 @@ _Noreturn void program_skip(const char *why);
 
 uint64_t program_now_ms(void); /* CLOCK_MONOTONIC */
 
+/* Kilobytes of memory that only @pid has: not what it maps from files. */
+long program_memory_kb(pid_t pid);
+
+/* The same command as we are and, beside it, as an ordinary user where there may be one (or it says
+ * so). */
+void program_run_beside_ordinary(const char *const *args, unsigned int patience_ms,
+				 struct program_result out[2]);
+
 #endif

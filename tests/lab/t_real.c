@@ -177,23 +177,6 @@ int real_connect(const struct real *r, int family, const char *addr, uint16_t po
 	return fd;
 }
 
-long real_memory_kb(pid_t pid)
-{
-	char path[64], line[256];
-	long kb = 0, n;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	f = fopen(path, "re");
-	cr_assert(f != NULL, "%s: %s", path, strerror(errno));
-	while (fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "RssAnon: %ld", &n) == 1 || sscanf(line, "RssShmem: %ld", &n) == 1)
-			kb += n;
-	}
-	fclose(f);
-	return kb;
-}
-
 bool real_may_change_groups(void)
 {
 	char text[8] = "";

@@ -66,7 +66,4 @@ bool real_same(const struct real *r, const char *a, const char *b);
 /* A connected kernel socket on the client's host. */
 int real_connect(const struct real *r, int family, const char *addr, uint16_t port);
 
-/* Kilobytes of memory that only this process has. */
-long real_memory_kb(pid_t pid);
-
 #endif

@@ -54,24 +54,6 @@ static void server_end(struct program *p)
 	program_result_free(&r);
 }
 
-/* Kilobytes of memory that only this process has: not what it maps from files. */
-static long anonymous_kb(pid_t pid)
-{
-	char path[64], line[256];
-	long kb = 0, n;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	f = fopen(path, "re");
-	cr_assert(f != NULL, "%s: %s", path, strerror(errno));
-	while (fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "RssAnon: %ld", &n) == 1 || sscanf(line, "RssShmem: %ld", &n) == 1)
-			kb += n;
-	}
-	fclose(f);
-	return kb;
-}
-
 static int descriptors(pid_t pid)
 {
 	char path[64];
@@ -162,12 +144,12 @@ ENGINE_TEST(soak, churn_leaves_memory_flat_and_no_descriptor)
 	while (n < WARM)
 		churn_once(n++);
 	await_descriptors(p.pid, fds);
-	before = anonymous_kb(p.pid);
+	before = program_memory_kb(p.pid);
 	end = program_now_ms() + (uint64_t)(soak_seconds() * 1000);
 	while (program_now_ms() < end)
 		churn_once(n++);
 	await_descriptors(p.pid, fds);
-	after = anonymous_kb(p.pid);
+	after = program_memory_kb(p.pid);
 	fprintf(stderr, "soak: %s%s: %lu connections, memory %ld kB, then %ld kB\n", t_engine,
 		t_direct ? ", direct" : "", n, before, after);
 	cr_assert(after <= before + SLACK_KB, "%ld kB grew to %ld kB in %lu connections", before,
@@ -273,7 +255,7 @@ ENGINE_TEST(soak, fifteen_thousand_idle_connections_cost_little_and_slow_nobody_
 			  i);
 	}
 	/* All of its memory, over the connections that it is made for. */
-	each = anonymous_kb(p.pid) * 1024 / WANTED;
+	each = program_memory_kb(p.pid) * 1024 / WANTED;
 	beside = cost_of_short(worker, SHORT);
 	fprintf(stderr,
 		"soak: %s%s: %d idle connections, %ld bytes each; a short one costs %.1f us beside "

@@ -49,12 +49,12 @@ static void prepare(void)
 	real_make(&r);
 	real_serve(&r, "echo", NULL);
 	serve_some();
-	memory_kb = real_memory_kb(r.server.pid);
+	memory_kb = program_memory_kb(r.server.pid);
 }
 
 static void clean_up(void)
 {
-	long now = real_memory_kb(r.server.pid);
+	long now = program_memory_kb(r.server.pid);
 
 	serve_some();
 	fprintf(stderr, "stack_attack: memory %ld kB before, %ld kB after\n", memory_kb, now);
